@@ -4,8 +4,8 @@
 #![no_main]
 
 use av_login::{
-    CameraConfig, CameraEvent, CameraLogin, CameraOutput, Capabilities, ClientEvent, ClientLogin,
-    ClientOutput, LoginAnswer, LoginLayout, LoginPacket, Nonce, Password, User,
+    CameraConfig, CameraEvent, CameraLogin, CameraOutput, ClientEvent, ClientLogin, ClientOutput,
+    LoginAnswer, LoginLayout, LoginPacket, Nonce, Password, User,
 };
 use libfuzzer_sys::fuzz_target;
 

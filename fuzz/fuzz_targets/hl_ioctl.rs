@@ -8,9 +8,9 @@ use hl_ioctl::commands::{
     UserId,
 };
 use hl_ioctl::{
-    AckRule, CAMERA_VERSION, CameraConfig, CameraExchange, CameraStep, ChallengeRule,
-    ChallengeStatus, ClientConfig, ClientExchange, ClientStep, Command, ConnectResult, Enr,
-    HlMessage, Ioctl, Request, UserRule, xxtea,
+    AckRule, CameraConfig, CameraExchange, CameraStep, ChallengeRule, ChallengeStatus,
+    ClientConfig, ClientExchange, ClientStep, Command, Enr, HlMessage, Ioctl, Request, UserRule,
+    xxtea,
 };
 use libfuzzer_sys::fuzz_target;
 

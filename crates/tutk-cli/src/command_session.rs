@@ -107,16 +107,17 @@ impl<'a> CommandSession<'a> {
         let code = request.code;
         self.report.code = Some(code);
         tracing::debug!(code, payload = ?request.payload, "command");
-        if self.session.command(request).await.is_err() {
+        let sent = self.session.command(request).await.ok();
+        if sent.is_none() {
             tracing::debug!("the session ended before the command was sent");
         }
         loop {
             match self.next_event().await? {
-                Event::Answer(answer) if answer.code == code.wrapping_add(1) => {
+                Event::Answer(answer) if Some(answer.id) == sent => {
                     tracing::debug!(code = answer.code, payload = ?answer.payload, "answer");
                     return Ok(Some(answer.payload));
                 }
-                Event::Unanswered { code: unanswered } if unanswered == code => return Ok(None),
+                Event::Unanswered { id, .. } if Some(id) == sent => return Ok(None),
                 _ => {}
             }
         }

@@ -180,7 +180,7 @@ impl<'a, F: FnMut(&LiveFrame)> Job<'a, F> {
                     StreamKind::Audio => self.lost_audio += frames,
                 }
             }
-            SupervisorEvent::Session(Event::Unanswered { code }) => {
+            SupervisorEvent::Session(Event::Unanswered { code, .. }) => {
                 self.progress
                     .line(format_args!("the camera did not answer K{code}"));
             }

@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tutk_session::hl_ioctl::Request;
-use tutk_session::{Answer, Outage, Stats, Supervisor, SupervisorConfig, SupervisorEvent, Tally};
+use tutk_session::{
+    Answer, Outage, RequestId, Stats, Supervisor, SupervisorConfig, SupervisorEvent, Tally,
+};
 
 use crate::driver::{Call, Driver, Wanted, call};
 use crate::error::Error;
@@ -84,19 +86,20 @@ pub struct Lease(Arc<watch::Sender<Wanted>>);
 
 impl Controller {
     /// Sends a command. The event [`Answer`](tutk_session::Event::Answer) or
-    /// [`Unanswered`](tutk_session::Event::Unanswered) follows, unless the session ends before.
+    /// [`Unanswered`](tutk_session::Event::Unanswered) with the returned id follows, unless the
+    /// session ends before.
     ///
     /// # Errors
     /// [`Error::NotConnected`], [`Error::TooManyRequests`] or [`Error::Closed`].
-    pub async fn command(&self, request: impl Into<Request>) -> Result<(), Error> {
+    pub async fn command(&self, request: impl Into<Request>) -> Result<RequestId, Error> {
         let request = request.into();
         let (reply, _) = oneshot::channel();
         let sent = call(&self.calls, |driver| driver.command(request, reply));
         sent.await.unwrap_or(Err(Error::Closed))
     }
 
-    /// Sends a command and waits for the answer. The camera gets commands of the same code one
-    /// after the other.
+    /// Sends a command and waits for the answer, which [`Answer::decode`] decodes. The camera gets
+    /// commands of the same code one after the other.
     ///
     /// # Errors
     /// [`Error::Unanswered`], [`Error::NotConnected`], [`Error::TooManyRequests`] or

@@ -9,8 +9,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tutk_session::hl_ioctl::Request;
 use tutk_session::{
-    Answer, CommandError, Demand, Event, Instant, MAX_REQUESTS, Supervisor, SupervisorEvent,
-    SupervisorOutput, TalkEvent, TalkQueue, Tally,
+    Answer, CommandError, Demand, Event, Instant, MAX_REQUESTS, RequestId, Supervisor,
+    SupervisorEvent, SupervisorOutput, TalkEvent, TalkQueue, Tally,
 };
 
 use crate::connect::connect;
@@ -49,9 +49,8 @@ pub(crate) struct Driver {
     socket: Option<Socket>,
     /// The datagrams that the kernel dropped from sockets that are closed.
     kernel_drops: Option<u64>,
-    /// The codes of the commands that are not answered yet, oldest first. Those of one code are
-    /// answered in order.
-    requests: Vec<(u16, AnswerSender)>,
+    /// The commands that are not answered yet, oldest first.
+    requests: Vec<(RequestId, AnswerSender)>,
     talk: TalkQueue<watch::Sender<TalkState>>,
     tap: Tap,
     ended: bool,
@@ -149,16 +148,11 @@ impl Driver {
     /// Passes an event to those who wait for it.
     fn handle_event(&mut self, event: &SupervisorEvent) {
         match event {
-            SupervisorEvent::Session(Event::Authenticated(_)) => {
-                let initial = self.supervisor.initial_commands().iter();
-                let initial = initial.map(|request| (request.code, oneshot::channel().0));
-                self.requests.extend(initial);
-            }
             SupervisorEvent::Session(Event::Answer(answer)) => {
-                self.answered(answer.code.wrapping_sub(1), || Ok(answer.clone()));
+                self.answered(answer.id, || Ok(answer.clone()));
             }
-            &SupervisorEvent::Session(Event::Unanswered { code }) => {
-                self.answered(code, || Err(Error::Unanswered { code }));
+            &SupervisorEvent::Session(Event::Unanswered { id, code }) => {
+                self.answered(id, || Err(Error::Unanswered { code }));
             }
             SupervisorEvent::Session(Event::Talk(TalkEvent::Ready)) => {
                 if let Some(talker) = self.talk.current() {
@@ -182,10 +176,10 @@ impl Driver {
         }
     }
 
-    /// Replies to the oldest command of this code.
-    fn answered(&mut self, code: u16, answer: impl FnOnce() -> Result<Answer, Error>) {
-        let oldest = self.requests.iter().position(|&(of, _)| of == code);
-        if let Some((_, reply)) = oldest.map(|at| self.requests.remove(at)) {
+    /// Replies to a command, if it has a caller that waits.
+    fn answered(&mut self, id: RequestId, answer: impl FnOnce() -> Result<Answer, Error>) {
+        let answered = self.requests.iter().position(|&(of, _)| of == id);
+        if let Some((_, reply)) = answered.map(|at| self.requests.remove(at)) {
             // A caller that does not wait does not need the reply.
             let _ = reply.send(answer());
         }
@@ -221,16 +215,19 @@ impl Driver {
 /// The calls of a controller.
 impl Driver {
     /// Sends a command. `reply` gets its answer, unless its receiver is dropped.
-    pub(crate) fn command(&mut self, request: Request, reply: AnswerSender) -> Result<(), Error> {
+    pub(crate) fn command(
+        &mut self,
+        request: Request,
+        reply: AnswerSender,
+    ) -> Result<RequestId, Error> {
         let awaited = self.requests.iter().filter(|(_, reply)| !reply.is_closed());
         if !reply.is_closed() && awaited.count() >= MAX_AWAITED_REQUESTS {
             return Err(Error::TooManyRequests(MAX_AWAITED_REQUESTS));
         }
-        let code = request.code;
         let sent = self.supervisor.command(socket::now(), request);
-        sent.map_err(|error| self.not_sent(error))?;
-        self.requests.push((code, reply));
-        Ok(())
+        let id = sent.map_err(|error| self.not_sent(error))?;
+        self.requests.push((id, reply));
+        Ok(id)
     }
 
     pub(crate) fn start_talk(&mut self, talker: watch::Sender<TalkState>) {

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use hl_ioctl::ConnectResult;
+use hl_ioctl::{CAMERA_VERSION, Command, ConnectResult, HlMessage};
 use video_reassembly::{Frame, Lost};
 
 use crate::deviation::{Deviation, Tolerated};
@@ -35,6 +35,8 @@ pub enum Event {
     Answer(Answer),
     /// The camera did not answer a command in time.
     Unanswered {
+        /// The command.
+        id: RequestId,
         /// Code of the command.
         code: u16,
     },
@@ -58,14 +60,66 @@ pub enum TalkEvent {
     Ended(Result<(), TalkError>),
 }
 
+/// The number of a command, unique among the commands of a client or supervisor. The event that
+/// answers the command has it.
+///
+/// ```
+/// use tutk_session::hl_ioctl::commands::{GetNightVision, NightVision};
+/// use tutk_session::{Event, RequestId};
+///
+/// // `asked` is the result of `client.command(now, &GetNightVision)`.
+/// fn night_vision(asked: RequestId, event: &Event) -> Option<NightVision> {
+///     match event {
+///         Event::Answer(answer) if answer.id == asked => answer.decode::<GetNightVision>().ok(),
+///         _ => None,
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct RequestId(u64);
+
+impl RequestId {
+    pub(crate) const FIRST: Self = Self(0);
+
+    /// Returns this id, and moves on to the next one.
+    pub(crate) fn take(&mut self) -> Self {
+        std::mem::replace(self, Self(self.0.wrapping_add(1)))
+    }
+}
+
 /// The camera's answer to a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
+    /// The command.
+    pub id: RequestId,
     /// The code of the answer: the command's code plus one.
     pub code: u16,
     /// The payload of the answer, not decoded.
     pub payload: Vec<u8>,
 }
+
+impl Answer {
+    /// Decodes the answer to a command of type `C`.
+    ///
+    /// # Errors
+    /// [`hl_ioctl::Error::Code`] for the answer to another command, and the errors of
+    /// [`Command::decode_answer`].
+    pub fn decode<C: Command>(&self) -> Result<C::Answer, hl_ioctl::Error> {
+        // Cameras do not answer these commands, but acknowledge them.
+        let is_acknowledgement = self.payload.is_empty() && hl_ioctl::UNANSWERED.contains(&C::CODE);
+        C::answer_from_message(&HlMessage {
+            version: CAMERA_VERSION,
+            code: self.code,
+            payload: match is_acknowledgement {
+                true => &DONE,
+                false => &self.payload,
+            },
+        })
+    }
+}
+
+/// The payload of the answer "done".
+const DONE: [u8; 1] = [1];
 
 /// The counters of a session.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -36,7 +36,7 @@ pub use discoverer::{DiscoveredCamera, Discoverer};
 pub use discovery_plan::{DiscoveryPlan, DiscoveryScope, Search, Target, any_port_for};
 pub use endpoint::{ClientId, Endpoint};
 pub use error::{Error, Failure, TalkError};
-pub use event::{Answer, Event, Stats, Status, TalkEvent};
+pub use event::{Answer, Event, RequestId, Stats, Status, TalkEvent};
 pub use handshake_offer::HandshakeOffer;
 pub use interface::Interface;
 pub use output::{MAX_DATAGRAM, Output, Transmit};

@@ -156,7 +156,7 @@ fn clock_jump_keeps_audio_and_video_in_sync() {
         simulation.run(2 * SECOND);
         for unix in [1_000_000_000, 1_900_000_000] {
             let set = SetClock(UnixSeconds::new(unix).unwrap());
-            simulation.client.command(simulation.now, (&set).into());
+            simulation.client.command(simulation.now, &set);
             simulation.run(2 * SECOND);
             let is_answer =
                 |event: &Event| matches!(event, Event::Answer(answer) if answer.code == 10093);
@@ -219,7 +219,7 @@ fn media_can_be_switched_on_and_off() {
 
     let mut switch = |media, switch| {
         let control = MediaControl { media, switch };
-        simulation.client.command(simulation.now, (&control).into());
+        simulation.client.command(simulation.now, &control);
         let before = simulation.record.frames.len();
         simulation.run(SECOND);
         let new = &simulation.record.frames[before..];

@@ -71,9 +71,10 @@ impl Network {
     }
 
     /// Does something with a client, and handles its output.
-    pub fn with(&mut self, index: usize, act: impl FnOnce(&mut Client, Instant)) {
-        act(&mut self.clients[index].client, self.now);
+    pub fn with<T>(&mut self, index: usize, act: impl FnOnce(&mut Client, Instant) -> T) -> T {
+        let result = act(&mut self.clients[index].client, self.now);
         self.settle();
+        result
     }
 
     /// Runs until `done`, at most for `time`. Returns `true` if it is done.
@@ -169,7 +170,7 @@ impl NetworkClient {
     /// Codes of unanswered commands, and when they were reported.
     pub fn unanswered(&self) -> Vec<(Duration, u16)> {
         let unanswered = |(at, event): &(Duration, Event)| match event {
-            Event::Unanswered { code } => Some((*at, *code)),
+            Event::Unanswered { code, .. } => Some((*at, *code)),
             _ => None,
         };
         self.events.iter().filter_map(unanswered).collect()

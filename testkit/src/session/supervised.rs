@@ -9,8 +9,8 @@ use std::time::Duration;
 use tutk_session::hl_ioctl::commands::MediaControl;
 use tutk_session::video_reassembly::StreamKind;
 use tutk_session::{
-    CommandError, ConnectionError, ContinuousFrame, Demand, Disconnect, Event, Outage, Supervisor,
-    SupervisorConfig, SupervisorEvent, SupervisorOutput,
+    CommandError, ConnectionError, ContinuousFrame, Demand, Disconnect, Event, Outage, RequestId,
+    Supervisor, SupervisorConfig, SupervisorEvent, SupervisorOutput,
 };
 use tutk_simulator::{Simulator, SimulatorConfig};
 use tutk_time::Instant;
@@ -151,8 +151,8 @@ impl SupervisorSimulation {
         self.settle();
     }
 
-    pub fn command(&mut self, request: &MediaControl) -> Result<(), CommandError> {
-        let result = self.supervisor.command(self.now, request.into());
+    pub fn command(&mut self, request: &MediaControl) -> Result<RequestId, CommandError> {
+        let result = self.supervisor.command(self.now, request);
         self.settle();
         result
     }

@@ -22,7 +22,7 @@ use crate::channel::AvCounter;
 use crate::deviation::{Deviation, Tolerated};
 use crate::dialect::{AuthIdRule, Dialect};
 use crate::error::Error;
-use crate::event::Answer;
+use crate::event::{Answer, RequestId};
 use crate::models::user_rule;
 use crate::phase::Epoch;
 
@@ -80,7 +80,10 @@ pub(super) enum AvEvent {
     LoggedIn,
     Authenticated(Box<ConnectResult>),
     Answer(Answer),
-    Unanswered(u16),
+    Unanswered {
+        id: RequestId,
+        code: u16,
+    },
     /// The answer to a request that switches talk on or off; `None` if there was none in time.
     TalkAnswer(Option<SetAnswer>),
 }
@@ -256,8 +259,8 @@ impl AvClient {
                 true
             }
             Ok(AvContent::IoctlAck(ack)) => {
-                if let Some(code) = self.requests.take_acknowledged(ack.id) {
-                    self.events.push_back(AvEvent::complete(code));
+                if let Some((id, code)) = self.requests.take_acknowledged(ack.id) {
+                    self.events.push_back(AvEvent::complete(id, code));
                 }
                 true
             }
@@ -283,8 +286,11 @@ impl AvClient {
         }
         while let Some(expired) = self.requests.take_expired(now) {
             let event = match expired.requester {
-                Requester::Owner if expired.is_complete => AvEvent::complete(expired.code),
-                Requester::Owner => AvEvent::Unanswered(expired.code),
+                Requester::Owner(id) if expired.is_complete => AvEvent::complete(id, expired.code),
+                Requester::Owner(id) => AvEvent::Unanswered {
+                    id,
+                    code: expired.code,
+                },
                 Requester::Talk => AvEvent::TalkAnswer(None),
                 Requester::Clock => {
                     tracing::debug!("the camera does not answer K10092");
@@ -421,9 +427,10 @@ impl AvClient {
                 Err(_) if !self.exchange.is_over() => self.unknown += 1,
                 Err(error) => return Err(Error::Authentication(error)),
             }
-        } else if let Some(requester) = self.requests.take_answered(&message) {
+        } else if let Some(requester) = self.requests.take_answered(now, &message) {
             let event = match requester {
-                Requester::Owner => AvEvent::Answer(Answer {
+                Requester::Owner(id) => AvEvent::Answer(Answer {
+                    id,
                     code: message.code,
                     payload: message.payload.to_vec(),
                 }),
@@ -464,8 +471,9 @@ impl AvClient {
 
 impl AvEvent {
     /// The answer to a command that cameras do not answer.
-    fn complete(code: u16) -> Self {
+    fn complete(id: RequestId, code: u16) -> Self {
         Self::Answer(Answer {
+            id,
             code: code.wrapping_add(1),
             payload: Vec::new(),
         })

@@ -25,7 +25,7 @@ use crate::channel::Channel;
 use crate::deviation::Deviation;
 use crate::dialect::Dialect;
 use crate::error::Error;
-use crate::event::{Event, Stats, Status};
+use crate::event::{Event, RequestId, Stats, Status};
 use crate::output::{Outbox, Output, Transmit};
 use crate::phase::{Epoch, Phase};
 use crate::random::Random;
@@ -54,6 +54,7 @@ pub struct Client {
     pub(super) phase_timer: PhaseTimer,
     /// Commands that wait for a connection. A connection has its own queue.
     pub(super) requests: Requests,
+    next_request: RequestId,
     /// The number of restarted handshakes.
     pub(super) restarts: u8,
     pub(super) handshake_started: Instant,
@@ -110,6 +111,7 @@ impl Client {
         let mut client = Self {
             phase_timer: PhaseTimer::new(config.deadlines.clone(), config.media.video, now),
             requests: Requests::new(config.deadlines.command, FIRST_COMMAND_INDEX),
+            next_request: RequestId::FIRST,
             side: Arc::new(Side::new(
                 Direction::FromCamera,
                 config.credentials.uid,
@@ -207,25 +209,45 @@ impl Client {
     }
 
     /// Sends a command as soon as the camera has authenticated the client. [`Event::Answer`] or
-    /// [`Event::Unanswered`] follows, unless the session ends before. Poll afterwards.
+    /// [`Event::Unanswered`] with the returned id follows, unless the session ends before. Poll
+    /// afterwards. [`Answer::decode`](crate::Answer::decode) decodes the answer.
     ///
     /// One command per code is in flight at a time and repeated every second. Further ones with its
-    /// code wait. A command is unanswered at once if [`MAX_REQUESTS`](crate::MAX_REQUESTS) others
+    /// code wait, because an answer names only the code. After a command that was repeated or not
+    /// answered, the next one waits for another second, so that it does not get a late answer. A
+    /// command is unanswered at once if [`MAX_REQUESTS`](crate::MAX_REQUESTS) others
     /// wait, or if its payload is longer than [`MAX_HL_PAYLOAD`](crate::MAX_HL_PAYLOAD). Has no
     /// effect after the end of the session.
     ///
     /// While video is switched off by K10010, the client does not wait for frames.
-    pub fn command(&mut self, now: Instant, request: Request) {
-        let code = request.code;
-        if !matches!(self.state, State::Ended) && !self.try_command(now, request) {
-            self.outbox.event(Event::Unanswered { code });
+    pub fn command(&mut self, now: Instant, request: impl Into<Request>) -> RequestId {
+        let request = request.into();
+        let (id, code) = (self.next_request.take(), request.code);
+        if !matches!(self.state, State::Ended) && !self.enqueue(now, id, request) {
+            self.outbox.event(Event::Unanswered { id, code });
         }
+        id
     }
 
-    /// Like [`command`](Self::command), but returns `false` if the command is not accepted.
-    pub(crate) fn try_command(&mut self, now: Instant, request: Request) -> bool {
+    /// Like [`command`](Self::command), but returns `None` if the command is not accepted.
+    pub(crate) fn try_command(&mut self, now: Instant, request: Request) -> Option<RequestId> {
+        let id = self.next_request.take();
+        self.enqueue(now, id, request).then_some(id)
+    }
+
+    /// Returns the id of the next command.
+    pub(crate) fn next_request(&self) -> RequestId {
+        self.next_request
+    }
+
+    /// Continues the ids of another client.
+    pub(crate) fn set_next_request(&mut self, next: RequestId) {
+        self.next_request = next;
+    }
+
+    fn enqueue(&mut self, now: Instant, id: RequestId, request: Request) -> bool {
         let video = video_switch(&request);
-        let accepted = self.request(request, Requester::Owner);
+        let accepted = self.request(request, Requester::Owner(id));
         if let Some(wanted) = video.filter(|_| accepted) {
             self.phase_timer.expect_frames(now, wanted);
         }
@@ -497,7 +519,7 @@ impl Client {
                     }
                 }
                 AvEvent::Answer(answer) => outbox.event(Event::Answer(answer)),
-                AvEvent::Unanswered(code) => outbox.event(Event::Unanswered { code }),
+                AvEvent::Unanswered { id, code } => outbox.event(Event::Unanswered { id, code }),
                 AvEvent::TalkAnswer(Some(answer)) => talk.answered(answer, outbox),
                 AvEvent::TalkAnswer(None) => talk.unanswered(outbox),
             }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use hl_ioctl::{HlMessage, Request};
 use tutk_time::Instant;
 
+use crate::event::RequestId;
 use crate::wire::MAX_HL_PAYLOAD;
 
 /// The interval at which a request is repeated (docs/protocol.md, section "The HL message").
@@ -15,10 +16,12 @@ pub const REPEAT_INTERVAL: Duration = Duration::from_secs(1);
 pub const MAX_REQUESTS: usize = 64;
 
 /// Requests that are not answered yet, in the order in which they were made. One request per code
-/// is in flight at a time.
+/// is in flight at a time, because an answer names only the code of its request.
 #[derive(Debug)]
 pub(super) struct Requests {
     pending: VecDeque<Pending>,
+    /// Codes of which a late answer may still arrive, and until when the next request waits.
+    late: Vec<(u16, Instant)>,
     timeout: Duration,
     next_index: u16,
 }
@@ -26,7 +29,7 @@ pub(super) struct Requests {
 /// The origin of a request, which gets the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Requester {
-    Owner,
+    Owner(RequestId),
     /// The session itself, to switch talk on or off.
     Talk,
     /// The session itself, to set the camera's clock.
@@ -37,7 +40,7 @@ pub(super) enum Requester {
 struct Pending {
     request: Request,
     requester: Requester,
-    /// `None` while an earlier request with the same code is in flight.
+    /// `None` while an earlier request with the same code is in flight, or its answer may be late.
     sent: Option<Sent>,
 }
 
@@ -55,6 +58,7 @@ struct Sent {
     index: u16,
     first: Instant,
     repeat_at: Instant,
+    is_repeated: bool,
 }
 
 impl Requests {
@@ -62,6 +66,7 @@ impl Requests {
     pub(super) fn new(timeout: Duration, next_index: u16) -> Self {
         Self {
             pending: VecDeque::new(),
+            late: Vec::new(),
             timeout,
             next_index,
         }
@@ -71,6 +76,7 @@ impl Requests {
     pub(super) fn take(&mut self) -> Self {
         Self {
             pending: std::mem::take(&mut self.pending),
+            late: Vec::new(),
             timeout: self.timeout,
             next_index: self.next_index,
         }
@@ -90,22 +96,36 @@ impl Requests {
     }
 
     /// Removes the request that `message` answers, and returns its requester.
-    pub(super) fn take_answered(&mut self, message: &HlMessage<'_>) -> Option<Requester> {
+    pub(super) fn take_answered(
+        &mut self,
+        now: Instant,
+        message: &HlMessage<'_>,
+    ) -> Option<Requester> {
         let found = self
             .pending
             .iter()
             .position(|pending| pending.sent.is_some() && pending.request.is_answered_by(message));
-        Some(self.pending.remove(found?)?.requester)
+        let answered = self.pending.remove(found?)?;
+        // The camera may answer the repetition, too.
+        if answered.sent.is_some_and(|sent| sent.is_repeated) {
+            self.expect_late_answer(now, answered.request.code);
+        }
+        Some(answered.requester)
     }
 
     /// Removes the request that the camera acknowledged with `id`, if it is one that is not
-    /// answered. Returns its code. Without an id, it is the oldest one.
-    pub(super) fn take_acknowledged(&mut self, id: u32) -> Option<u16> {
+    /// answered. Returns its id and code. Without an id of the IOCTL, it is the oldest one.
+    pub(super) fn take_acknowledged(&mut self, id: u32) -> Option<(RequestId, u16)> {
         let acknowledged = self.pending.iter().position(|pending| {
             let sent = pending.sent.filter(|_| !pending.request.expects_answer());
             sent.is_some_and(|sent| id == 0 || id == u32::from(sent.index))
         })?;
-        Some(self.pending.remove(acknowledged)?.request.code)
+        let acknowledged = self.pending.remove(acknowledged)?;
+        match acknowledged.requester {
+            Requester::Owner(id) => Some((id, acknowledged.request.code)),
+            // The requests of the session are answered.
+            Requester::Talk | Requester::Clock => None,
+        }
     }
 
     /// Removes a request that was not answered in time. Call again until it returns `None`.
@@ -115,6 +135,9 @@ impl Requests {
             .iter()
             .position(|pending| pending.expires_at(self.timeout).is_some_and(|at| at <= now))?;
         let expired = self.pending.remove(expired)?;
+        if expired.request.expects_answer() {
+            self.expect_late_answer(now, expired.request.code);
+        }
         Some(Expired {
             code: expired.request.code,
             requester: expired.requester,
@@ -134,7 +157,10 @@ impl Requests {
             index,
             first,
             repeat_at: now + REPEAT_INTERVAL,
+            is_repeated: pending.sent.is_some(),
         });
+        let code = pending.request.code;
+        self.late.retain(|&(of, _)| of != code);
         Some((index, &pending.request))
     }
 
@@ -151,12 +177,26 @@ impl Requests {
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.pending
             .iter()
-            .filter_map(|pending| {
-                let expires_at = pending.expires_at(self.timeout)?;
-                let repeat_at = pending.repeat_at().unwrap_or(expires_at);
-                Some(expires_at.min(repeat_at))
+            .filter_map(|pending| match pending.sent {
+                Some(_) => {
+                    let expires_at = pending.expires_at(self.timeout)?;
+                    let repeat_at = pending.repeat_at().unwrap_or(expires_at);
+                    Some(expires_at.min(repeat_at))
+                }
+                None => self.late_until(pending.request.code),
             })
             .min()
+    }
+
+    /// The next request with this code waits for a late answer.
+    fn expect_late_answer(&mut self, now: Instant, code: u16) {
+        self.late.retain(|&(of, until)| of != code && until > now);
+        self.late.push((code, now + REPEAT_INTERVAL));
+    }
+
+    fn late_until(&self, code: u16) -> Option<Instant> {
+        let late = self.late.iter().find(|&&(of, _)| of == code);
+        late.map(|&(_, until)| until)
     }
 
     fn is_due(&self, at: usize, now: Instant) -> bool {
@@ -165,10 +205,12 @@ impl Requests {
         };
         match pending.sent {
             Some(_) => pending.repeat_at().is_some_and(|at| at <= now),
-            None => !self
-                .pending
-                .iter()
-                .any(|other| other.sent.is_some() && other.request.code == pending.request.code),
+            None => {
+                let code = pending.request.code;
+                let mut sent = self.pending.iter().filter(|other| other.sent.is_some());
+                !sent.any(|other| other.request.code == code)
+                    && self.late_until(code).is_none_or(|until| until <= now)
+            }
         }
     }
 }
@@ -204,6 +246,7 @@ mod tests {
     )]
     use super::*;
 
+    const OWNER: Requester = Requester::Owner(RequestId::FIRST);
     const TIMEOUT: Duration = Duration::from_secs(5);
 
     fn request(code: u16, payload: u8) -> Request {
@@ -218,7 +261,7 @@ mod tests {
         let now = Instant::ZERO;
         let mut requests = Requests::new(TIMEOUT, 2);
         for (code, payload) in [(10010, 1), (10010, 2), (10020, 3)] {
-            assert!(requests.push(request(code, payload), Requester::Owner));
+            assert!(requests.push(request(code, payload), OWNER));
         }
         let (index, first) = requests.take_due(now).unwrap();
         assert_eq!((index, first.payload.as_slice()), (2, &[1][..]));
@@ -235,9 +278,16 @@ mod tests {
             code: 10011,
             payload: &[1],
         };
-        assert_eq!(requests.take_answered(&answer), Some(Requester::Owner));
-        assert_eq!(requests.take_answered(&answer), None);
-        let (index, second) = requests.take_due(now + REPEAT_INTERVAL).unwrap();
+        assert_eq!(
+            requests.take_answered(now + REPEAT_INTERVAL, &answer),
+            Some(OWNER)
+        );
+        assert_eq!(requests.take_answered(now + REPEAT_INTERVAL, &answer), None);
+        // The camera may answer the repetition, too. This answer is not that of the next request.
+        assert!(requests.take_due(now + REPEAT_INTERVAL).is_none());
+        let late = now + REPEAT_INTERVAL * 2;
+        assert_eq!(requests.take_answered(late, &answer), None);
+        let (index, second) = requests.take_due(late).unwrap();
         assert_eq!((index, second.payload[0]), (4, 2));
     }
 
@@ -264,18 +314,21 @@ mod tests {
         let now = Instant::ZERO;
         let mut requests = Requests::new(TIMEOUT, 2);
         for code in [11000, 11004, 10020] {
-            requests.push(request(code, 1), Requester::Owner);
+            requests.push(request(code, 1), OWNER);
             requests.take_due(now);
         }
         assert_eq!(requests.take_acknowledged(9), None, "another index");
         assert_eq!(requests.take_acknowledged(4), None, "K10020 is answered");
-        assert_eq!(requests.take_acknowledged(3), Some(11004));
+        assert_eq!(
+            requests.take_acknowledged(3),
+            Some((RequestId::FIRST, 11004))
+        );
         assert_eq!(requests.deadline(), Some(now + REPEAT_INTERVAL));
         let due = requests.take_due(now + REPEAT_INTERVAL);
         assert_eq!(due.map(|(index, _)| index), Some(4), "K11000 is sent once");
         let complete = Expired {
             code: 11000,
-            requester: Requester::Owner,
+            requester: OWNER,
             is_complete: true,
         };
         assert_eq!(requests.take_expired(now + REPEAT_INTERVAL), Some(complete));
@@ -286,9 +339,9 @@ mod tests {
     fn queue_is_limited() {
         let mut requests = Requests::new(TIMEOUT, 2);
         for code in 0..MAX_REQUESTS {
-            assert!(requests.push(request(u16::try_from(code).unwrap(), 0), Requester::Owner));
+            assert!(requests.push(request(u16::try_from(code).unwrap(), 0), OWNER));
         }
-        assert!(!requests.push(request(1, 0), Requester::Owner));
+        assert!(!requests.push(request(1, 0), OWNER));
     }
 
     #[test]
@@ -298,7 +351,7 @@ mod tests {
             code: 1,
             payload: vec![0; len],
         };
-        assert!(!requests.push(with_len(MAX_HL_PAYLOAD + 1), Requester::Owner));
-        assert!(requests.push(with_len(MAX_HL_PAYLOAD), Requester::Owner));
+        assert!(!requests.push(with_len(MAX_HL_PAYLOAD + 1), OWNER));
+        assert!(requests.push(with_len(MAX_HL_PAYLOAD), OWNER));
     }
 }

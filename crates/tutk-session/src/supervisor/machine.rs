@@ -29,7 +29,7 @@ use super::timeline::Timeline;
 use crate::client::{Client, ClientConfig, IDLE_TIMEOUT, ResendPolicy, TalkFrame};
 use crate::discovery_plan::Search;
 use crate::error::{Error, TalkError};
-use crate::event::{Event, Stats};
+use crate::event::{Event, RequestId, Stats};
 use crate::phase::{Epoch, Phase};
 use crate::random::Random;
 
@@ -54,6 +54,8 @@ pub struct Supervisor {
     config: SupervisorConfig,
     /// `None` while the client has it.
     rng: Option<Random>,
+    /// The id of the next session's first command.
+    next_request: RequestId,
     epoch: Epoch,
     /// The time of the newest input.
     now: Instant,
@@ -135,6 +137,7 @@ impl Supervisor {
         let config = config.into();
         let mut supervisor = Self {
             rng: Some(Random(rng)),
+            next_request: RequestId::FIRST,
             epoch,
             now: epoch.instant,
             demand: DemandState::new(config.keep),
@@ -176,8 +179,10 @@ impl Supervisor {
             config.resend = ResendPolicy::Off;
         }
         self.timeline.start_session();
+        let mut client = Client::new(config, rng, epoch);
+        client.set_next_request(self.next_request);
         self.state = State::Connected(Box::new(Connected {
-            client: Client::new(config, rng, epoch),
+            client,
             since,
             authenticated_at: None,
             found_at: searching.then_some(camera),
@@ -237,17 +242,22 @@ impl Supervisor {
         self.follow_demand();
     }
 
-    /// Sends a command to the camera. [`Event::Answer`] or [`Event::Unanswered`] follows, unless
-    /// the session ends before.
+    /// Sends a command to the camera, as [`Client::command`] does. [`Event::Answer`] or
+    /// [`Event::Unanswered`] with the returned id follows, unless the session ends before. No two
+    /// commands of a supervisor have the same id.
     ///
     /// # Errors
     /// [`CommandError::NotConnected`] without an authenticated session;
     /// [`CommandError::NotAccepted`].
-    pub fn command(&mut self, now: Instant, request: Request) -> Result<(), CommandError> {
+    pub fn command(
+        &mut self,
+        now: Instant,
+        request: impl Into<Request>,
+    ) -> Result<RequestId, CommandError> {
         self.now = now;
         let client = self.client_mut().ok_or(CommandError::NotConnected)?;
-        let accepted = client.try_command(now, request);
-        accepted.then_some(()).ok_or(CommandError::NotAccepted)
+        let accepted = client.try_command(now, request.into());
+        accepted.ok_or(CommandError::NotAccepted)
     }
 
     /// Opens the audio channel to the camera, as [`Client::start_talk`] does.
@@ -518,6 +528,7 @@ impl Supervisor {
             ..
         } = *connected;
         let stats = client.stats();
+        self.next_request = client.next_request();
         self.rng = Some(client.into_rng());
         self.run.past = self.run.past.plus(&Tally::of_session(&stats));
         self.outputs.push_back(Queued::CloseSocket);
