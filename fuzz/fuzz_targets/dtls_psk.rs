@@ -10,8 +10,6 @@ use std::time::Duration;
 
 use dtls_psk::{Config, Connection, Error, Event, Output, Psk};
 use libfuzzer_sys::fuzz_target;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use tutk_time::Instant;
 
 /// The maximum number of datagrams per input.
@@ -92,13 +90,12 @@ fuzz_target!(|data: &[u8]| {
 });
 
 fn pair(settings: u8, now: Instant) -> (Peer, Peer) {
-    let mut rng = StdRng::seed_from_u64(7);
     let client = Config::client("a device", Psk::new([0x5a; 32]))
         .with_extended_master_secret(settings & 2 == 0);
     let server =
         Config::server(|identity: &[u8]| (identity == b"a device").then(|| Psk::new([0x5a; 32])))
             .with_cookie_exchange(settings & 4 == 0);
-    let client = Connection::client(Arc::new(client), &mut rng, now).expect("a client");
-    let server = Connection::server(Arc::new(server), b"peer", &mut rng, now).expect("a server");
+    let client = Connection::client(Arc::new(client), [7; 32], now).expect("a client");
+    let server = Connection::server(Arc::new(server), b"peer", [8; 32], now).expect("a server");
     (Peer::new(client), Peer::new(server))
 }

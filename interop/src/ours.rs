@@ -8,8 +8,6 @@ use dtls_psk::{
     Accept, Acceptor, CipherSuite, Config, Connected, Connection, Event, Group, Instant, Output,
     Psk,
 };
-use rand::SeedableRng;
-use rand::rngs::{StdRng, SysRng};
 
 use crate::application::{Endpoint, Negotiated, Received};
 use crate::link::Link;
@@ -33,19 +31,20 @@ pub(crate) struct Ours {
 
 impl Ours {
     pub(crate) fn new(mut link: Link, settings: &Settings) -> Result<Self, String> {
-        let mut rng = StdRng::try_from_rng(&mut SysRng).map_err(|e| e.to_string())?;
+        let mut seed = [0; 32];
+        getrandom::fill(&mut seed).map_err(|e| e.to_string())?;
         let config = Arc::new(config(settings));
         let started = clock();
         let mut acceptor_sent_cookie = false;
         let connection = match settings.side {
-            Side::Client => Connection::client(config, &mut rng, started).map(Box::new),
+            Side::Client => Connection::client(config, seed, started).map(Box::new),
             Side::Server if settings.acceptor => {
-                let (connection, cookie_sent) = accept(&mut link, config, &mut rng)?;
+                let (connection, cookie_sent) = accept(&mut link, config, seed)?;
                 acceptor_sent_cookie = cookie_sent;
                 Ok(connection)
             }
             Side::Server => {
-                Connection::server(config, link.peer().as_bytes(), &mut rng, started).map(Box::new)
+                Connection::server(config, link.peer().as_bytes(), seed, started).map(Box::new)
             }
         };
         Ok(Self {
@@ -92,17 +91,17 @@ impl Ours {
 fn accept(
     link: &mut Link,
     config: Arc<Config>,
-    rng: &mut StdRng,
+    seed: [u8; 32],
 ) -> Result<(Box<Connection>, bool), String> {
     let peer = link.peer();
-    let mut acceptor = Acceptor::new(config, rng).map_err(|e| e.to_string())?;
+    let mut acceptor = Acceptor::new(config, seed).map_err(|e| e.to_string())?;
     let mut cookie_sent = false;
     let end = clock() + LIMIT;
     while clock() < end {
         let Some(datagram) = link.receive(end.into())? else {
             continue;
         };
-        let accept = acceptor.handle_datagram(peer.as_bytes(), datagram, rng, clock());
+        let accept = acceptor.handle_datagram(peer.as_bytes(), datagram, clock());
         match accept.map_err(|e| e.to_string())? {
             Accept::Drop => {}
             Accept::Reply(reply) => {

@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use testkit::session::provider;
 use tutk_session::{
     Client, ClientConfig, Credentials, Epoch, Event, Frame, MediaKind, Output, ResendPolicy,
 };
@@ -118,19 +117,17 @@ impl<'a> Run<'a> {
             unix: Duration::from_secs(1_760_000_000),
         };
         let stream = |number: u64| seed * 16 + number;
-        let rng = |number| Box::new(StdRng::seed_from_u64(stream(number)));
+        let seed = |number| testkit::session::seed(stream(number));
         let credentials = Credentials::new(UID, ENR, MAC)?;
 
         let mut client = ClientConfig::new(CAMERA, credentials.clone());
         client.dialects = vec![scenario.dialect];
-        client.provider = Some(provider::seeded(stream(0)));
         client.resend = match scenario.resend {
             Some(_) => ResendPolicy::On,
             None => ResendPolicy::Off,
         };
         let mut camera = SimulatorConfig::new(credentials, media.clip().clone());
         camera.dialects = vec![scenario.dialect];
-        camera.provider = Some(provider::seeded(stream(1)));
         camera.personality.resend = scenario.resend;
         camera.audio = Some(media.audio().clone());
         camera.frames = u64::try_from(media.clip().frames().len()).ok();
@@ -138,16 +135,17 @@ impl<'a> Run<'a> {
 
         let seconds = media.clip().frames().len() as u64 / u64::from(media.clip().fps());
         // Outages are in both directions, with another phase for each seed.
-        let phase = Duration::from_micros(rng(6).random_range(0..1_000_000));
+        let phase =
+            Duration::from_micros(StdRng::seed_from_u64(stream(6)).random_range(0..1_000_000));
         let before = meter.map(|meter| meter());
-        let client = Client::new(client, rng(2), epoch);
+        let client = Client::new(client, seed(2), epoch);
         let heap = before.map_or(0, |before| meter.map_or(0, |meter| meter() - before));
         Ok(Self {
             media,
             now: start,
             end: start + Duration::from_secs(seconds) + SPARE,
             client,
-            camera: Simulator::new(camera, CAMERA, rng(3), epoch)?,
+            camera: Simulator::new(camera, CAMERA, seed(3), epoch)?,
             client_due: start,
             camera_due: start,
             up: Path::new(scenario.up, start, phase, stream(4)),

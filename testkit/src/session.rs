@@ -5,7 +5,6 @@ pub mod bytes;
 pub mod datagram;
 pub mod machine;
 pub mod network;
-pub mod provider;
 pub mod script;
 pub mod supervised;
 
@@ -62,8 +61,11 @@ pub fn epoch(start: Instant, now: Instant) -> Epoch {
     }
 }
 
-pub fn rng(seed: u64) -> Box<StdRng> {
-    Box::new(StdRng::seed_from_u64(seed))
+/// Returns the seed with this number.
+pub fn seed(number: u64) -> [u8; 32] {
+    let mut seed = [0; 32];
+    seed[..8].copy_from_slice(&number.to_le_bytes());
+    seed
 }
 
 /// A clip with frames of different sizes, and a key frame every `gop` frames.
@@ -216,8 +218,8 @@ impl Simulation {
         Self {
             start,
             now: start,
-            client: Client::new(client, rng(seed + 1), epoch),
-            camera: Simulator::new(camera, camera_address(), rng(seed + 2), epoch).unwrap(),
+            client: Client::new(client, self::seed(seed + 1), epoch),
+            camera: Simulator::new(camera, camera_address(), self::seed(seed + 2), epoch).unwrap(),
             to_camera: Netem::new(net(NetemConfig::new().seed(seed + 3))),
             to_client: Netem::new(net(NetemConfig::new().seed(seed + 4))),
             sent: [0; 2],
@@ -234,18 +236,16 @@ impl Simulation {
         }
     }
 
-    /// Configurations of both sides for `dialect`, with seeded key shares.
+    /// Configurations of both sides for `dialect`.
     pub fn pair(
         dialect: &'static Dialect,
         clip: Clip,
-        seed: u64,
+        _seed: u64,
     ) -> (ClientConfig, SimulatorConfig) {
         let mut client = ClientConfig::new(camera_address(), credentials());
         client.dialects = vec![dialect];
-        client.provider = Some(provider::seeded(seed * 2));
         let mut camera = SimulatorConfig::new(credentials(), clip);
         camera.dialects = vec![dialect];
-        camera.provider = Some(provider::seeded(seed * 2 + 1));
         camera.trace_slices = true;
         (client, camera)
     }

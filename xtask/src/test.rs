@@ -7,7 +7,8 @@ use crate::{comments, fuzz, interop, nextest, no_std, tools};
 
 /// The feature of the second crypto backend.
 const RUST_CRYPTO: &str = "rust-crypto";
-const RUST_CRYPTO_ARGS: [&str; 3] = ["--no-default-features", "--features", RUST_CRYPTO];
+/// Tests and examples use the clock of `std`.
+const RUST_CRYPTO_ARGS: [&str; 3] = ["--no-default-features", "--features", "rust-crypto,std"];
 
 /// The crates that use the second backend. The others only pass the feature on.
 const RUST_CRYPTO_TESTS: [&str; 4] = ["-p", "dtls-psk", "-p", "tutk-session"];

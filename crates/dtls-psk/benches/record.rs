@@ -22,27 +22,15 @@ use criterion::measurement::WallTime;
 use criterion::{
     BatchSize, BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main,
 };
-use dtls_psk::crypto::{Aad, Buf, Cipher, CryptoProvider, Dtls12CipherSuite, Nonce, TmpBuf};
+use dtls_psk::crypto::{AeadAlgorithm, default_provider};
 use dtls_psk::{CipherSuite, Config, Connection, Output, Psk};
 use hmac::{Hmac, Mac};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use sha2::{Sha256, Sha384};
 
 /// The plaintext length of a record, in bytes. With its overhead it nearly fills a datagram.
 const SIZE: usize = 1152;
 /// The maximum overhead of a record, in bytes.
 const OVERHEAD: usize = 13 + 16 + 16 + 48;
-
-#[cfg(feature = "aws-lc-rs")]
-fn provider() -> CryptoProvider {
-    dtls_psk::crypto::aws_lc_rs::default_provider()
-}
-
-#[cfg(not(feature = "aws-lc-rs"))]
-fn provider() -> CryptoProvider {
-    dtls_psk::crypto::rust_crypto::default_provider()
-}
 
 /// Both sides of a connection, and the time that each spent on the handshake.
 struct Pair {
@@ -63,24 +51,19 @@ impl Configs {
         let psk = || Psk::new([7; 32]);
         let client = Config::client("a device", psk());
         let server = Config::server(move |_: &[u8]| Some(psk()));
-        let [client, server] = [client, server].map(|config| {
-            Arc::new(
-                config
-                    .with_provider(provider())
-                    .with_suites(&[suite])
-                    .with_mtu(1400),
-            )
-        });
+        let [client, server] =
+            [client, server].map(|config| Arc::new(config.with_suites(&[suite]).with_mtu(1400)));
         Self { client, server }
     }
 
     /// Runs a handshake with a cookie exchange.
-    fn connect(&self, rng: &mut StdRng) -> Pair {
+    fn connect(&self, seed: u8) -> Pair {
         let start = Instant::now();
         let now = start.into();
-        let client = Connection::client(Arc::clone(&self.client), rng, now).unwrap();
+        let client = Connection::client(Arc::clone(&self.client), [seed; 32], now).unwrap();
         let client_made = Instant::now();
-        let server = Connection::server(Arc::clone(&self.server), b"peer", rng, now).unwrap();
+        let config = Arc::clone(&self.server);
+        let server = Connection::server(config, b"peer", [!seed; 32], now).unwrap();
         let mut pair = Pair {
             client,
             server,
@@ -120,31 +103,25 @@ fn step(connection: &mut Connection, datagrams: &mut Vec<Vec<u8>>, now: dtls_psk
 /// The cryptography of a suite without the record layer.
 trait Bare {
     /// Seals `SIZE` bytes in place.
-    fn seal(&mut self, buffer: &mut Buf);
+    fn seal(&mut self, buffer: &mut Vec<u8>);
     /// Opens the output of `seal`.
-    fn open(&mut self, sealed: &mut Buf);
+    fn open(&mut self, sealed: &mut Vec<u8>);
 }
 
-struct Aead(Box<dyn Cipher>);
+struct Aead(Box<dyn dtls_psk::crypto::Aead>);
 
-fn aead(suite: Dtls12CipherSuite, key: &[u8]) -> Box<dyn Bare> {
-    let suites = provider().cipher_suites;
-    let suite = suites.iter().find(|known| known.suite() == suite);
-    Box::new(Aead(suite.unwrap().create_cipher(key).unwrap()))
+fn aead(algorithm: AeadAlgorithm, key: &[u8]) -> Box<dyn Bare> {
+    Box::new(Aead(default_provider().aead(algorithm, key).unwrap()))
 }
 
 impl Bare for Aead {
-    fn seal(&mut self, buffer: &mut Buf) {
-        let (aad, nonce) = (Aad([0; 13].into()), Nonce([3; 12]));
-        buffer.resize(SIZE, 5);
-        self.0.encrypt(buffer, aad, nonce).unwrap();
+    fn seal(&mut self, buffer: &mut Vec<u8>) {
+        buffer.clear();
+        self.0.seal(&[3; 12], &[0; 13], &[5; SIZE], buffer).unwrap();
     }
 
-    fn open(&mut self, sealed: &mut Buf) {
-        let (aad, nonce) = (Aad([0; 13].into()), Nonce([3; 12]));
-        let mut opened = TmpBuf::new(sealed);
-        self.0.decrypt(&mut opened, aad, nonce).unwrap();
-        assert_eq!(opened.len(), SIZE);
+    fn open(&mut self, sealed: &mut Vec<u8>) {
+        self.0.open(&[3; 12], &[0; 13], sealed).unwrap();
     }
 }
 
@@ -162,18 +139,18 @@ where
     C: BlockSizeUser<BlockSize = U16> + BlockCipherEncrypt + BlockCipherDecrypt,
     M: Mac + Clone,
 {
-    fn seal(&mut self, buffer: &mut Buf) {
+    fn seal(&mut self, buffer: &mut Vec<u8>) {
         buffer.resize(PADDED, 15);
-        let (blocks, _) = Array::slice_as_chunks_mut(buffer.as_mut());
+        let (blocks, _) = Array::slice_as_chunks_mut(buffer.as_mut_slice());
         cbc::Encryptor::inner_iv_init(&self.cipher, &Array::from([3; 16])).encrypt_blocks(blocks);
         let mut mac = self.mac.clone();
         mac.update(&[0; 13 + 16]);
-        mac.update(buffer.as_ref());
+        mac.update(buffer);
         buffer.extend_from_slice(&mac.finalize().into_bytes());
     }
 
-    fn open(&mut self, sealed: &mut Buf) {
-        let (body, tag) = sealed.as_mut().split_at_mut(PADDED);
+    fn open(&mut self, sealed: &mut Vec<u8>) {
+        let (body, tag) = sealed.split_at_mut(PADDED);
         let mut mac = self.mac.clone();
         mac.update(&[0; 13 + 16]);
         mac.update(body);
@@ -184,9 +161,8 @@ where
 }
 
 fn bare(suite: CipherSuite) -> Box<dyn Bare> {
-    use Dtls12CipherSuite as Known;
     match suite {
-        CipherSuite::PskAes128Ccm8 => aead(Known::PSK_AES128_CCM_8, &[7; 16]),
+        CipherSuite::PskAes128Ccm8 => aead(AeadAlgorithm::Aes128Ccm8, &[7; 16]),
         CipherSuite::EcdhePskAes128CbcSha256 | CipherSuite::PskAes128CbcSha256 => Box::new(Cbc {
             cipher: Aes128::new(&[7; 16].into()),
             mac: <Hmac<Sha256> as KeyInit>::new_from_slice(&[7; 32]).unwrap(),
@@ -195,7 +171,7 @@ fn bare(suite: CipherSuite) -> Box<dyn Bare> {
             cipher: Aes256::new(&[7; 32].into()),
             mac: <Hmac<Sha384> as KeyInit>::new_from_slice(&[7; 48]).unwrap(),
         }),
-        _ => aead(Known::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256, &[7; 32]),
+        _ => aead(AeadAlgorithm::ChaCha20Poly1305, &[7; 32]),
     }
 }
 
@@ -214,9 +190,7 @@ fn suites(criterion: &mut Criterion) {
 
 fn seal(group: &mut BenchmarkGroup<'_, WallTime>, suite: CipherSuite) {
     group.bench_function("seal", |bencher| {
-        let mut client = Configs::of(suite)
-            .connect(&mut StdRng::seed_from_u64(1))
-            .client;
+        let mut client = Configs::of(suite).connect(1).client;
         let plaintext = [5; SIZE];
         let mut out = Vec::new();
         bencher.iter(|| {
@@ -227,7 +201,7 @@ fn seal(group: &mut BenchmarkGroup<'_, WallTime>, suite: CipherSuite) {
     });
     group.bench_function("seal-bare", |bencher| {
         let mut bare = bare(suite);
-        let mut buffer = Buf::new();
+        let mut buffer = Vec::new();
         bencher.iter(|| {
             bare.seal(&mut buffer);
             black_box(&buffer);
@@ -243,7 +217,7 @@ fn open(group: &mut BenchmarkGroup<'_, WallTime>, suite: CipherSuite) {
             mut server,
             now,
             ..
-        } = Configs::of(suite).connect(&mut StdRng::seed_from_u64(1));
+        } = Configs::of(suite).connect(1);
         bencher.iter_batched_ref(
             || {
                 let mut datagram = Vec::with_capacity(SIZE + OVERHEAD);
@@ -263,7 +237,7 @@ fn open(group: &mut BenchmarkGroup<'_, WallTime>, suite: CipherSuite) {
         let (mut sealer, mut opener) = (bare(suite), bare(suite));
         bencher.iter_batched_ref(
             || {
-                let mut buffer = Buf::new();
+                let mut buffer = Vec::new();
                 sealer.seal(&mut buffer);
                 buffer
             },
@@ -275,7 +249,6 @@ fn open(group: &mut BenchmarkGroup<'_, WallTime>, suite: CipherSuite) {
 
 fn handshake(group: &mut BenchmarkGroup<'_, WallTime>, suite: CipherSuite) {
     let configs = Configs::of(suite);
-    let mut rng = StdRng::seed_from_u64(1);
     for (name, side) in [
         (
             "handshake-client",
@@ -284,8 +257,7 @@ fn handshake(group: &mut BenchmarkGroup<'_, WallTime>, suite: CipherSuite) {
         ("handshake-server", |pair| pair.server_time),
     ] {
         group.bench_function(name, |bencher| {
-            bencher
-                .iter_custom(|rounds| (0..rounds).map(|_| side(&configs.connect(&mut rng))).sum());
+            bencher.iter_custom(|rounds| (0..rounds).map(|_| side(&configs.connect(1))).sum());
         });
     }
 }

@@ -40,8 +40,6 @@ use std::time::Duration;
 
 use common::{Arguments, Result};
 use dtls_psk::{Config, Connection, Event, Instant, Output};
-use rand::SeedableRng;
-use rand::rngs::{StdRng, SysRng};
 
 /// The interval at which standard input is checked.
 const INPUT_INTERVAL: Duration = Duration::from_millis(10);
@@ -65,8 +63,9 @@ fn run() -> Result<()> {
     let config = Config::client(&arguments.identity, arguments.psk.clone())
         .with_suites(&arguments.suites)
         .with_key_log(arguments.key_log.is_some());
-    let mut rng = StdRng::try_from_rng(&mut SysRng)?;
-    let mut connection = Connection::client(Arc::new(config), &mut rng, clock())?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    let mut connection = Connection::client(Arc::new(config), seed, clock())?;
     let input = standard_input();
     let mut input_ended = false;
     let (mut sent, mut received) = (0, 0);

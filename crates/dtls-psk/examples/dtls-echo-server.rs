@@ -40,8 +40,6 @@ use std::time::Duration;
 
 use common::{Arguments, KeyLog, Result};
 use dtls_psk::{Accept, Acceptor, Config, Connection, Event, Instant, Output};
-use rand::SeedableRng;
-use rand::rngs::{StdRng, SysRng};
 
 /// The maximum number of clients. Further clients are ignored.
 const MAX_CLIENTS: usize = 1000;
@@ -51,7 +49,6 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(300);
 struct Server {
     socket: UdpSocket,
     acceptor: Acceptor,
-    rng: StdRng,
     clients: HashMap<SocketAddr, Client>,
     key_log: Option<KeyLog>,
 }
@@ -68,7 +65,8 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let arguments = Arguments::read()?;
-    let mut rng = StdRng::try_from_rng(&mut SysRng)?;
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
     let (identity, psk) = (arguments.identity, arguments.psk);
     let config =
         Config::server(move |name: &[u8]| (name == identity.as_bytes()).then(|| psk.clone()))
@@ -76,8 +74,7 @@ fn run() -> Result<()> {
             .with_key_log(arguments.key_log.is_some());
     let mut server = Server {
         socket: UdpSocket::bind(&arguments.address)?,
-        acceptor: Acceptor::new(Arc::new(config), &mut rng)?,
-        rng,
+        acceptor: Acceptor::new(Arc::new(config), seed)?,
         clients: HashMap::new(),
         key_log: arguments.key_log,
     };
@@ -137,9 +134,9 @@ impl Server {
             return Ok(());
         }
         let name = peer.to_string();
-        let accept =
-            self.acceptor
-                .handle_datagram(name.as_bytes(), datagram, &mut self.rng, now)?;
+        let accept = self
+            .acceptor
+            .handle_datagram(name.as_bytes(), datagram, now)?;
         match accept {
             Accept::Drop => Ok(()),
             Accept::Reply(reply) => {

@@ -1,10 +1,10 @@
 //! Accepting connections on a socket shared by many clients.
 
-use std::fmt;
-use std::sync::Arc;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
 
-use dimpl::crypto::CryptoProvider;
-use rand_core::CryptoRng;
 use tutk_time::Instant;
 use zeroize::Zeroizing;
 
@@ -15,6 +15,10 @@ use crate::error::Error;
 use crate::event::Output;
 use crate::messages::Fragment;
 use crate::record::{self, ContentType, Epoch, RecordId, Split, split};
+use crate::seed::Seed;
+
+/// The name of the cookie secrets that are derived from the seed.
+const SECRET: &str = "cookie secret";
 
 /// A stateless acceptor for a server socket that many clients share.
 ///
@@ -43,25 +47,24 @@ use crate::record::{self, ContentType, Epoch, RecordId, Split, split};
 /// use tutk_time::Instant;
 ///
 /// use dtls_psk::{Accept, Acceptor, Config, Connection, Output, Psk};
-/// use rand::{SeedableRng, rngs::StdRng};
 ///
-/// let mut rng = StdRng::seed_from_u64(1); // Use a secure generator in production.
+/// let seed = [1; 32]; // Use random bytes in production.
 /// let now = Instant::ZERO;
 /// let psk = || Psk::new([7; 32]);
 /// let config = Arc::new(Config::server(move |_: &[u8]| Some(psk())));
-/// let mut acceptor = Acceptor::new(config, &mut rng)?;
-/// let mut client = Connection::client(Arc::new(Config::client("me", psk())), &mut rng, now)?;
+/// let mut acceptor = Acceptor::new(config, seed)?;
+/// let mut client = Connection::client(Arc::new(Config::client("me", psk())), [2; 32], now)?;
 ///
 /// let Output::Transmit(hello) = client.poll_output() else { unreachable!() };
 /// let mut hello = hello.to_vec();
-/// let mut reply = match acceptor.handle_datagram(b"192.0.2.7:4433", &mut hello, &mut rng, now)? {
+/// let mut reply = match acceptor.handle_datagram(b"192.0.2.7:4433", &mut hello, now)? {
 ///     Accept::Reply(datagram) => datagram.to_vec(),
 ///     other => unreachable!("{other:?}"),
 /// };
 /// client.handle_datagram(now, &mut reply, |_| {})?;
 /// let Output::Transmit(hello) = client.poll_output() else { unreachable!() };
 /// let mut hello = hello.to_vec();
-/// let accept = acceptor.handle_datagram(b"192.0.2.7:4433", &mut hello, &mut rng, now)?;
+/// let accept = acceptor.handle_datagram(b"192.0.2.7:4433", &mut hello, now)?;
 /// assert!(matches!(accept, Accept::Connection(_)));
 /// # Ok(())
 /// # }
@@ -70,7 +73,11 @@ use crate::record::{self, ContentType, Epoch, RecordId, Split, split};
 /// ```
 pub struct Acceptor {
     config: Arc<Config>,
-    provider: CryptoProvider,
+    seed: Seed,
+    /// The number of the next connection.
+    connections: u64,
+    /// The number of the next cookie secret.
+    secrets: u64,
     secret: Zeroizing<[u8; 32]>,
     /// The previous secret, valid until the next rotation.
     previous: Option<Zeroizing<[u8; 32]>>,
@@ -116,8 +123,10 @@ pub struct AcceptorStats {
 }
 
 impl Acceptor {
-    /// Creates an acceptor for connections with `config`. The cookie secret is that of
-    /// [`Config::with_cookie_secret`], or is drawn from `rng`.
+    /// Creates an acceptor for connections with `config`.
+    ///
+    /// `seed` must be 32 random bytes. The seeds of all connections are derived from it, and so are
+    /// the cookie secrets, except that of [`Config::with_cookie_secret`].
     ///
     /// Without a [cookie exchange](Config::with_cookie_exchange) each hello creates a connection.
     /// In either case a hello must arrive in one datagram: fragments are not kept.
@@ -125,18 +134,24 @@ impl Acceptor {
     /// # Errors
     ///
     /// The errors of [`Connection::server`].
-    pub fn new(config: Arc<Config>, rng: &mut dyn CryptoRng) -> Result<Self, Error> {
+    pub fn new(config: Arc<Config>, seed: [u8; 32]) -> Result<Self, Error> {
         let Role::Server { .. } = &config.role else {
             return Err(Error::WrongRole {
                 expected: "server",
                 got: "client",
             });
         };
-        let provider = config.ready()?;
-        let secret = config.cookie_secret.clone().unwrap_or_else(|| draw(rng));
+        config.check()?;
+        let seed = Seed::new(seed);
+        let secret = match &config.cookie_secret {
+            Some(secret) => secret.clone(),
+            None => seed.derive(config.provider, SECRET, 0)?,
+        };
         Ok(Self {
             config,
-            provider,
+            seed,
+            connections: 0,
+            secrets: 1,
             secret,
             previous: None,
             reply: Vec::new(),
@@ -147,7 +162,7 @@ impl Acceptor {
     /// Handles one UDP payload from a peer without a connection.
     ///
     /// `peer_id` identifies the peer's address: a cookie is valid only for the `peer_id` it was
-    /// created for. A new connection draws its randomness from `rng`, as in [`Connection::server`].
+    /// created for.
     ///
     /// # Errors
     ///
@@ -156,7 +171,6 @@ impl Acceptor {
         &mut self,
         peer_id: &[u8],
         datagram: &mut [u8],
-        rng: &mut dyn CryptoRng,
         now: Instant,
     ) -> Result<Accept<'_>, Error> {
         self.stats.datagrams += 1;
@@ -173,7 +187,11 @@ impl Acceptor {
             Decision::Accept(secret) => secret,
         };
         let config = Arc::clone(&self.config);
-        let mut connection = Connection::server_with(config, peer_id, secret, rng, now)?;
+        let seed = self
+            .seed
+            .derive(config.provider, "connection", self.connections)?;
+        self.connections += 1;
+        let mut connection = Connection::server_with(config, peer_id, secret, *seed, now)?;
         // Data cannot arrive before the handshake.
         match connection.handle_datagram(now, datagram, |_| {}) {
             Ok(()) => {
@@ -198,9 +216,17 @@ impl Acceptor {
     ///
     /// Call it every few minutes, so that an attacker cannot collect cookies over a long time and
     /// use them all at once (RFC 6347 section 4.2.1).
-    pub fn rotate_secret(&mut self, rng: &mut dyn CryptoRng) {
-        let old = std::mem::replace(&mut self.secret, draw(rng));
-        self.previous = Some(old);
+    ///
+    /// # Errors
+    ///
+    /// Fails only if the crypto provider fails. The secret is then not replaced.
+    pub fn rotate_secret(&mut self) -> Result<(), Error> {
+        let new = self
+            .seed
+            .derive(self.config.provider, SECRET, self.secrets)?;
+        self.secrets += 1;
+        self.previous = Some(core::mem::replace(&mut self.secret, new));
+        Ok(())
     }
 
     /// Returns the datagram counters.
@@ -238,7 +264,13 @@ impl Acceptor {
         }
         let secrets = [Some(&self.secret), self.previous.as_ref()];
         let secrets = secrets.into_iter().flatten();
-        match cookie::check(&self.provider, secrets, peer_id, id.sequence, &fragment)? {
+        match cookie::check(
+            self.config.provider,
+            secrets,
+            peer_id,
+            id.sequence,
+            &fragment,
+        )? {
             CookieCheck::Malformed => Ok(Decision::Drop),
             CookieCheck::Verified(secret) => Ok(Decision::Accept(Some(secret.clone()))),
             CookieCheck::Unverified { record, content } => {
@@ -254,12 +286,6 @@ enum Decision {
     Reply,
     /// Contains the secret of the cookie, or `None` without a cookie exchange.
     Accept(Option<Zeroizing<[u8; 32]>>),
-}
-
-fn draw(rng: &mut dyn CryptoRng) -> Zeroizing<[u8; 32]> {
-    let mut secret = Zeroizing::new([0; 32]);
-    rng.fill_bytes(secret.as_mut_slice());
-    secret
 }
 
 impl fmt::Debug for Acceptor {

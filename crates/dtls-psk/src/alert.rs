@@ -1,6 +1,6 @@
 //! Alerts (RFC 5246 section 7.2, RFC 6347 section 4.1.2.7).
 
-use std::fmt;
+use core::fmt;
 
 /// The level of an alert (RFC 5246 section 7.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,15 +13,17 @@
 //! The server sends no ServerKeyExchange if there is neither an ephemeral key exchange nor an
 //! identity hint (RFC 4279 section 2).
 
+use alloc::vec::Vec;
+
 use subtle::ConstantTimeEq;
-use zeroize::Zeroizing;
 
 use crate::config::{Credentials, Psk, check_identity};
-use crate::engine::{Engine, complete_key_exchange};
+use crate::engine::Engine;
 use crate::error::{Error, Stage};
 use crate::event::{Connected, Event};
 use crate::group::Group;
-use crate::key_schedule::{Negotiated, Protections, Randoms, Side, VERIFY_DATA_LEN};
+use crate::key_schedule::{Parameters, Protections, Side, VERIFY_DATA_LEN};
+use crate::key_share::KeyShare;
 use crate::messages::extensions::{
     EC_POINT_FORMATS, ENCRYPT_THEN_MAC, EXTENDED_MASTER_SECRET, SUPPORTED_GROUPS,
 };
@@ -47,8 +49,8 @@ pub(crate) struct ClientHandshake {
 
 enum State {
     AwaitServerHello,
-    AwaitServerKeyExchange(Negotiated),
-    AwaitServerHelloDone(Negotiated, ServerParams),
+    AwaitServerKeyExchange(Parameters),
+    AwaitServerHelloDone(Parameters, ServerParams),
     AwaitFinished {
         connected: Connected,
         /// The number of the ServerHelloDone. A retransmission means that flight 5 was lost.
@@ -187,12 +189,10 @@ impl ClientHandshake {
         engine: &mut Engine,
         message: &Message,
     ) -> Result<(), Error> {
-        match std::mem::replace(&mut self.state, State::Done) {
+        match core::mem::replace(&mut self.state, State::Done) {
             State::AwaitServerHello => {
                 let negotiated = self.read_server_hello(engine, &message.body)?;
-                let hash = negotiated.suite.suite().hash;
-                engine.transcript.set_hash(&engine.provider, hash);
-                engine.add_to_transcript(message)?;
+                engine.transcript.add(message)?;
                 self.state = State::AwaitServerKeyExchange(negotiated);
             }
             State::AwaitServerKeyExchange(negotiated) => {
@@ -203,7 +203,7 @@ impl ClientHandshake {
                     self.state = self.finish(engine, message, &negotiated, params)?;
                 } else {
                     let params = read_server_params(engine, kind, &message.body)?;
-                    engine.add_to_transcript(message)?;
+                    engine.transcript.add(message)?;
                     self.state = State::AwaitServerHelloDone(negotiated, params);
                 }
             }
@@ -240,7 +240,7 @@ impl ClientHandshake {
                 && fragment.sequence == hello_done)
     }
 
-    fn read_server_hello(&self, engine: &Engine, body: &[u8]) -> Result<Negotiated, Error> {
+    fn read_server_hello(&self, engine: &Engine, body: &[u8]) -> Result<Parameters, Error> {
         const MESSAGE: &str = "ServerHello";
         let hello = ServerHello::parse(body)?;
         if hello.version != DTLS_1_2 {
@@ -280,11 +280,9 @@ impl ClientHandshake {
             return Err(Error::EncryptThenMac(suite.name()));
         }
         extensions.check(MESSAGE)?;
-        Ok(Negotiated {
-            randoms: Randoms {
-                client: self.random,
-                server: *hello.random,
-            },
+        Ok(Parameters {
+            client_random: self.random,
+            server_random: *hello.random,
             suite,
             encrypt_then_mac: extensions.encrypt_then_mac,
             extended_master_secret: extensions.extended_master_secret,
@@ -296,10 +294,10 @@ impl ClientHandshake {
         &self,
         engine: &mut Engine,
         hello_done: &Message,
-        negotiated: &Negotiated,
+        negotiated: &Parameters,
         params: ServerParams,
     ) -> Result<State, Error> {
-        engine.add_to_transcript(hello_done)?;
+        engine.transcript.add(hello_done)?;
         let Sent { identity, expected } = self.send_finished(engine, negotiated, &params)?;
         Ok(State::AwaitFinished {
             connected: Connected {
@@ -319,45 +317,37 @@ impl ClientHandshake {
     fn send_finished(
         &self,
         engine: &mut Engine,
-        negotiated: &Negotiated,
+        negotiated: &Parameters,
         params: &ServerParams,
     ) -> Result<Sent, Error> {
         engine.flight.start();
         let (identity, psk) = self.select_identity(&params.hint)?;
-        let exchange = match &params.share {
-            Some((group, _)) => Some(engine.start_key_exchange(*group)?),
-            None => None,
+        let (own, shared) = match &params.share {
+            Some((group, public)) => {
+                let own = engine.key_share(*group)?;
+                let shared = own.agree(public, "ServerKeyExchange")?;
+                (Some(own), Some(shared))
+            }
+            None => (None, None),
         };
         let body = ClientKeyExchange {
             identity: &identity,
-            public: exchange.as_ref().map(|exchange| exchange.pub_key()),
+            public: own.as_ref().map(KeyShare::public),
         }
         .write()?;
         engine.add_message(handshake_type::CLIENT_KEY_EXCHANGE, body)?;
-
-        let shared = match (exchange, &params.share) {
-            (Some(exchange), Some((group, public))) => Some(complete_key_exchange(
-                exchange,
-                *group,
-                public,
-                "ServerKeyExchange",
-            )?),
-            _ => None,
-        };
-        let shared = shared
-            .as_ref()
-            .map(|shared: &Zeroizing<_>| shared.as_slice());
         let (master, Protections { write, read }) =
-            engine.derive_keys(Side::Client, negotiated, shared, &psk)?;
+            engine.derive_keys(Side::Client, negotiated, shared.as_deref(), &psk)?;
+        let hash = negotiated.suite.suite().hash;
         engine.add_change_cipher_spec();
         engine.records.install_write(write);
         engine.records.install_read(read);
-        let hash = engine.transcript.hash()?;
-        let finished = master.verify_data(&engine.provider, Side::Client, &hash)?;
+        let transcript = engine.transcript_hash(hash)?;
+        let finished = master.verify_data(engine.provider, Side::Client, &transcript)?;
         engine.add_message(handshake_type::FINISHED, finished.to_vec())?;
         engine.send_flight(true)?;
-        let hash = engine.transcript.hash()?;
-        let expected = master.verify_data(&engine.provider, Side::Server, &hash)?;
+        let transcript = engine.transcript_hash(hash)?;
+        let expected = master.verify_data(engine.provider, Side::Server, &transcript)?;
         Ok(Sent { identity, expected })
     }
 

@@ -1,12 +1,15 @@
 //! The configuration of an endpoint.
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
 
-use dimpl::crypto::CryptoProvider;
 use zeroize::Zeroizing;
 
+use crate::crypto::CryptoProvider;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+use crate::crypto::default_provider;
 use crate::error::Error;
 use crate::group::Group;
 use crate::suites::CipherSuite;
@@ -101,7 +104,11 @@ where
 
 /// The configuration of a client or server.
 ///
+/// [`Config::client`], [`Config::client_by_hint`] and [`Config::server`] use the
+/// [default provider](crate::crypto) of the cryptography, and exist only if the crate has one.
+///
 /// ```
+/// # #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))] {
 /// use dtls_psk::{Config, Psk};
 ///
 /// let client = Config::client("a device", Psk::new([7; 32])).with_mtu(1100);
@@ -109,11 +116,12 @@ where
 ///     (identity == b"a device").then(|| Psk::new([7; 32]))
 /// })
 /// .with_cookie_exchange(false);
+/// # }
 /// ```
 #[derive(Clone)]
 pub struct Config {
     pub(crate) role: Role,
-    pub(crate) provider: Option<CryptoProvider>,
+    pub(crate) provider: &'static dyn CryptoProvider,
     pub(crate) suites: Vec<CipherSuite>,
     pub(crate) groups: Vec<Group>,
     pub(crate) mtu: usize,
@@ -146,33 +154,63 @@ pub(crate) enum Credentials {
 impl Config {
     /// Creates the configuration of a client with `identity` (1 to [`MAX_IDENTITY`] bytes) and
     /// `psk`. RFC 4279 section 5.1 requires UTF-8 identities; this is not checked.
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     pub fn client(identity: impl AsRef<[u8]>, psk: Psk) -> Self {
-        Self::new(Role::Client(Credentials::Known {
-            identity: identity.as_ref().to_vec(),
-            psk,
-        }))
+        Self::client_with(default_provider(), identity, psk)
+    }
+
+    /// Creates the configuration of a client, like [`Config::client`], with a crypto provider.
+    pub fn client_with(
+        provider: &'static dyn CryptoProvider,
+        identity: impl AsRef<[u8]>,
+        psk: Psk,
+    ) -> Self {
+        let identity = identity.as_ref().to_vec();
+        let credentials = Credentials::Known { identity, psk };
+        Self::new(provider, Role::Client(credentials))
     }
 
     /// Creates the configuration of a client that selects its identity by the server's hint.
     ///
     /// RFC 4279 section 5.2 allows this only if both sides agree on the meaning of hints. Otherwise
     /// use [`Config::client`].
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     pub fn client_by_hint(select: impl PskSelect + 'static) -> Self {
-        Self::new(Role::Client(Credentials::ByHint(Arc::new(select))))
+        Self::client_by_hint_with(default_provider(), select)
+    }
+
+    /// Creates the configuration of a client, like [`Config::client_by_hint`], with a crypto
+    /// provider.
+    pub fn client_by_hint_with(
+        provider: &'static dyn CryptoProvider,
+        select: impl PskSelect + 'static,
+    ) -> Self {
+        let credentials = Credentials::ByHint(Arc::new(select));
+        Self::new(provider, Role::Client(credentials))
     }
 
     /// Creates the configuration of a server that looks up keys with `lookup` (RFC 4279 section 2).
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     pub fn server(lookup: impl PskLookup + 'static) -> Self {
-        Self::new(Role::Server {
-            lookup: Arc::new(lookup),
-            hint: Vec::new(),
-        })
+        Self::server_with(default_provider(), lookup)
     }
 
-    fn new(role: Role) -> Self {
+    /// Creates the configuration of a server, like [`Config::server`], with a crypto provider.
+    pub fn server_with(
+        provider: &'static dyn CryptoProvider,
+        lookup: impl PskLookup + 'static,
+    ) -> Self {
+        let role = Role::Server {
+            lookup: Arc::new(lookup),
+            hint: Vec::new(),
+        };
+        Self::new(provider, role)
+    }
+
+    fn new(provider: &'static dyn CryptoProvider, role: Role) -> Self {
         Self {
             role,
-            provider: default_provider(),
+            provider,
             suites: DEFAULT_SUITES.to_vec(),
             groups: DEFAULT_GROUPS.to_vec(),
             mtu: DEFAULT_MTU,
@@ -185,17 +223,6 @@ impl Config {
             extended_master_secret: true,
             encrypt_then_mac: true,
         }
-    }
-
-    /// Sets the crypto provider. The default depends on the crate features: aws-lc-rs if it is
-    /// enabled, otherwise RustCrypto.
-    ///
-    /// The provider's group draws the ephemeral key, not the generator passed to the connection.
-    /// For reproducible runs, use a provider with seeded groups.
-    #[must_use]
-    pub fn with_provider(mut self, provider: CryptoProvider) -> Self {
-        self.provider = Some(provider);
-        self
     }
 
     /// Sets the offered or accepted suites in order of preference (RFC 5246 section 7.4.1.2). The
@@ -261,10 +288,11 @@ impl Config {
         self
     }
 
-    /// Sets the cookie secret. By default each connection draws its own.
+    /// Sets the cookie secret. By default each connection derives its own from
+    /// its seed.
     ///
     /// A server that must keep no state before a valid cookie uses an
-    /// [`Acceptor`](crate::Acceptor), which draws and rotates secrets. Alternatively it sets a
+    /// [`Acceptor`](crate::Acceptor), which derives and rotates secrets. Alternatively it sets a
     /// secret here and drops every connection that has [not
     /// started](crate::Connection::has_started) after a datagram. A cookie is valid as long as its
     /// secret.
@@ -309,20 +337,21 @@ impl Config {
         self.suites.iter().any(|suite| suite.is_cbc())
     }
 
-    /// Validates the configuration and returns the provider. Fails if a value is out of range, or
-    /// if the provider does not support a suite or group.
-    pub(crate) fn ready(&self) -> Result<CryptoProvider, Error> {
+    /// Fails if a value is out of range, or if the provider does not support a suite or group.
+    pub(crate) fn check(&self) -> Result<(), Error> {
         self.validate()?;
-        let provider = self.provider.clone().ok_or(Error::NoProvider)?;
         for suite in &self.suites {
-            suite.suite().cipher.check(&provider)?;
-        }
-        if self.uses_groups() {
-            for group in &self.groups {
-                group.find(&provider)?;
+            if !self.provider.suites().contains(suite) {
+                return Err(Error::ProviderLacks(suite.name()));
             }
         }
-        Ok(provider)
+        let groups = self.groups.iter().filter(|_| self.uses_groups());
+        for group in groups {
+            if !self.provider.groups().contains(group) {
+                return Err(Error::ProviderLacks(group.name()));
+            }
+        }
+        Ok(())
     }
 
     fn validate(&self) -> Result<(), Error> {
@@ -372,21 +401,6 @@ fn check(what: &'static str, min: usize, max: usize, got: usize) -> Result<(), E
     }
 }
 
-#[cfg(feature = "aws-lc-rs")]
-pub(crate) fn default_provider() -> Option<CryptoProvider> {
-    Some(dimpl::crypto::aws_lc_rs::default_provider())
-}
-
-#[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
-pub(crate) fn default_provider() -> Option<CryptoProvider> {
-    Some(dimpl::crypto::rust_crypto::default_provider())
-}
-
-#[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
-pub(crate) fn default_provider() -> Option<CryptoProvider> {
-    None
-}
-
 impl fmt::Debug for Config {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Config")
@@ -397,6 +411,7 @@ impl fmt::Debug for Config {
                     Role::Server { .. } => &"server",
                 },
             )
+            .field("provider", &self.provider)
             .field("suites", &self.suites)
             .field("groups", &self.groups)
             .field("mtu", &self.mtu)

@@ -2,11 +2,12 @@
 
 mod incoming;
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
 
-use rand_core::CryptoRng;
 use tutk_time::Instant;
 use zeroize::Zeroizing;
 
@@ -19,6 +20,7 @@ use crate::event::{Output, Stats};
 use crate::flight::Due;
 use crate::pending_records::PendingRecords;
 use crate::record::{ContentType, Epoch};
+use crate::seed::Seed;
 use crate::send_queue::MAX_QUEUED;
 use crate::server::{ServerHandshake, ServerSecrets};
 
@@ -77,28 +79,24 @@ impl Connection {
     /// Creates a client (RFC 6347 section 4.2). Its ClientHello is the first output of
     /// [`poll_output`](Self::poll_output).
     ///
-    /// All randomness is drawn from `rng` in this call, except the ephemeral key, which the
-    /// provider draws later ([`Config::with_provider`]).
+    /// `seed` must be 32 random bytes that are used for nothing else: all secrets are derived from
+    /// it. Two connections with the same seed, configuration and input have the same output.
     ///
     /// # Errors
     ///
     /// Fails if the configuration is invalid or for a server, or if the provider lacks an
     /// algorithm.
-    pub fn client(
-        config: Arc<Config>,
-        rng: &mut dyn CryptoRng,
-        now: Instant,
-    ) -> Result<Self, Error> {
+    pub fn client(config: Arc<Config>, seed: [u8; 32], now: Instant) -> Result<Self, Error> {
         let Role::Client(credentials) = &config.role else {
             return Err(Error::WrongRole {
                 expected: "client",
                 got: "server",
             });
         };
-        let mut random = [0; 32];
-        rng.fill_bytes(&mut random);
-        let client = ClientHandshake::new(random, credentials.clone());
-        let mut engine = Engine::new(config, rng, now)?;
+        let credentials = credentials.clone();
+        let mut engine = Engine::new(config, Seed::new(seed), now)?;
+        let random = *engine.seed.derive(engine.provider, "client random", 0)?;
+        let client = ClientHandshake::new(random, credentials);
         client.send_hello(&mut engine)?;
         Ok(Self::new(engine, Handshake::Client(Box::new(client))))
     }
@@ -109,7 +107,7 @@ impl Connection {
     /// created for (RFC 6347 section 4.2.1). A server with many clients uses an
     /// [`Acceptor`](crate::Acceptor).
     ///
-    /// All randomness is drawn from `rng` in this call, as in [`Connection::client`].
+    /// `seed` must be 32 random bytes that are used for nothing else, as in [`Connection::client`].
     ///
     /// # Errors
     ///
@@ -118,10 +116,10 @@ impl Connection {
     pub fn server(
         config: Arc<Config>,
         peer_id: &[u8],
-        rng: &mut dyn CryptoRng,
+        seed: [u8; 32],
         now: Instant,
     ) -> Result<Self, Error> {
-        Self::server_with(config, peer_id, None, rng, now)
+        Self::server_with(config, peer_id, None, seed, now)
     }
 
     /// Creates a server whose client's cookie was created with `cookie_secret`, if given.
@@ -129,7 +127,7 @@ impl Connection {
         config: Arc<Config>,
         peer_id: &[u8],
         cookie_secret: Option<Zeroizing<[u8; 32]>>,
-        rng: &mut dyn CryptoRng,
+        seed: [u8; 32],
         now: Instant,
     ) -> Result<Self, Error> {
         let Role::Server { lookup, hint } = &config.role else {
@@ -138,13 +136,10 @@ impl Connection {
                 got: "client",
             });
         };
-        let mut secrets = ServerSecrets::draw(&config, rng);
-        if let Some(secret) = cookie_secret {
-            secrets.cookie = secret;
-        }
-        let server =
-            ServerHandshake::new(secrets, peer_id.to_vec(), Arc::clone(lookup), hint.clone());
-        let engine = Engine::new(config, rng, now)?;
+        let (lookup, hint) = (Arc::clone(lookup), hint.clone());
+        let engine = Engine::new(config, Seed::new(seed), now)?;
+        let secrets = ServerSecrets::new(&engine.config, &engine.seed, cookie_secret)?;
+        let server = ServerHandshake::new(secrets, peer_id.to_vec(), lookup, hint);
         Ok(Self::new(engine, Handshake::Server(Box::new(server))))
     }
 
@@ -231,7 +226,8 @@ impl Connection {
     ///
     /// This is an alternative to [`Connection::send`] for callers that send datagrams themselves.
     /// After success there is no need to poll. Once the buffers have grown, it does not allocate.
-    /// The record is copied once, because a provider seals only its own buffer type.
+    /// With the provider `AWS_LC_RS` the record is copied once, because dimpl seals only its own
+    /// buffer type.
     ///
     /// # Errors
     ///

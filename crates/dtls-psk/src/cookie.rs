@@ -1,9 +1,11 @@
 //! Stateless cookies (RFC 6347 section 4.2.1).
 
-use dimpl::crypto::CryptoProvider;
+use alloc::vec::Vec;
+
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::crypto::{CryptoError, CryptoProvider, Hash};
 use crate::error::Error;
 use crate::messages::hello::{ClientHello, HelloVerifyRequest};
 use crate::messages::{Fragment, HANDSHAKE_HEADER_LEN, handshake_header, handshake_type};
@@ -43,7 +45,7 @@ pub(crate) enum CookieCheck<'a> {
 /// A hello must be complete in one record, because reassembly needs state for each sender (RFC 6347
 /// section 4.2.1). New cookies are created with the first of `secrets`.
 pub(crate) fn check<'a>(
-    provider: &CryptoProvider,
+    provider: &dyn CryptoProvider,
     secrets: impl IntoIterator<Item = &'a Zeroizing<[u8; 32]>>,
     peer_id: &[u8],
     record: u64,
@@ -87,13 +89,12 @@ pub(crate) fn check<'a>(
 /// Computes HMAC-SHA-256 under `secret` over the peer's address and all fields of its hello except
 /// the cookie, each with its length as a prefix.
 fn compute(
-    provider: &CryptoProvider,
+    provider: &dyn CryptoProvider,
     secret: &Zeroizing<[u8; 32]>,
     peer_id: &[u8],
     hello: &ClientHello<'_>,
 ) -> Result<[u8; COOKIE_LEN], Error> {
-    let mut data = Vec::new();
-    for part in [
+    let fields: [&[u8]; 7] = [
         peer_id,
         &hello.version.to_be_bytes(),
         hello.random,
@@ -101,12 +102,17 @@ fn compute(
         hello.suites,
         hello.compressions,
         hello.extensions.raw(),
-    ] {
-        // `usize` has at most 64 bits.
-        data.extend_from_slice(&(part.len() as u64).to_be_bytes());
-        data.extend_from_slice(part);
+    ];
+    // `usize` has at most 64 bits.
+    let lengths = fields.map(|field| (field.len() as u64).to_be_bytes());
+    let mut data: [&[u8]; 14] = [&[]; 14];
+    let pairs = lengths.iter().zip(fields);
+    for (to, (length, field)) in data.chunks_exact_mut(2).zip(pairs) {
+        to.copy_from_slice(&[length, field]);
     }
-    Ok(provider
-        .hmac_provider
-        .hmac_sha256(secret.as_slice(), &data)?)
+    let mut cookie = [0; COOKIE_LEN];
+    provider
+        .hmac(Hash::Sha256, secret.as_slice(), &data, &mut cookie)
+        .map_err(|CryptoError| Error::Crypto("computing a cookie"))?;
+    Ok(cookie)
 }

@@ -1,38 +1,39 @@
 //! The state that clients and servers share: records, transcript, reassembly, flight and queues.
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
 
-use dimpl::crypto::{ActiveKeyExchange, Buf, CryptoProvider};
-use rand_core::CryptoRng;
 use tutk_time::Instant;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::alert::Alert;
 use crate::config::{Config, Psk};
+use crate::crypto::{CryptoProvider, Hash};
 use crate::error::Error;
 use crate::event::{Event, Stats};
 use crate::flight::{Flight, FlightItem};
 use crate::group::Group;
-use crate::key_schedule::{MasterSecret, Negotiated, PremasterSecret, Protections, Side};
+use crate::key_schedule::{MasterSecret, Parameters, PremasterSecret, Protections, Side};
+use crate::key_share::KeyShare;
 use crate::messages::{Fragment, HANDSHAKE_HEADER_LEN, Message, handshake_header};
 use crate::reassembly::{Inserted, Reassembler};
 use crate::record::{self, ContentType, Epoch};
 use crate::record_layer::RecordLayer;
+use crate::seed::Seed;
 use crate::send_queue::SendQueue;
-use crate::transcript::Transcript;
+use crate::transcript::{Transcript, TranscriptHash};
 
 /// The smallest fragment that is appended to a datagram with other content, in bytes.
 const MIN_FRAGMENT: usize = 64;
 
 /// The role-independent part of a connection.
-#[derive(Debug)]
 pub(crate) struct Engine {
     pub(crate) config: Arc<Config>,
-    pub(crate) provider: CryptoProvider,
+    pub(crate) provider: &'static dyn CryptoProvider,
+    pub(crate) seed: Seed,
     pub(crate) records: RecordLayer,
-    /// The key that explicit IVs are derived from.
-    pub(crate) iv_key: Zeroizing<[u8; 32]>,
     pub(crate) transcript: Transcript,
     pub(crate) reassembly: Reassembler,
     pub(crate) flight: Flight,
@@ -46,27 +47,18 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Creates the engine. Draws from `rng` only if a suite has explicit IVs.
-    pub(crate) fn new(
-        config: Arc<Config>,
-        rng: &mut dyn CryptoRng,
-        now: Instant,
-    ) -> Result<Self, Error> {
-        let provider = config.ready()?;
-        let mut iv_key = Zeroizing::new([0; 32]);
-        if config.uses_cbc() {
-            rng.fill_bytes(iv_key.as_mut_slice());
-        }
+    pub(crate) fn new(config: Arc<Config>, seed: Seed, now: Instant) -> Result<Self, Error> {
+        config.check()?;
         let flight = Flight::new(
             config.initial_timeout,
             config.max_timeout,
             config.max_retransmits,
         );
         Ok(Self {
-            iv_key,
             transcript: Transcript::default(),
+            provider: config.provider,
+            seed,
             config,
-            provider,
             records: RecordLayer::default(),
             reassembly: Reassembler::default(),
             flight,
@@ -78,12 +70,14 @@ impl Engine {
         })
     }
 
-    /// Starts an ephemeral key exchange. The provider draws the key.
-    pub(crate) fn start_key_exchange(
-        &self,
-        group: Group,
-    ) -> Result<Box<dyn ActiveKeyExchange>, Error> {
-        Ok(group.find(&self.provider)?.start_exchange(Buf::new())?)
+    /// Creates the key pair of an ephemeral key exchange.
+    pub(crate) fn key_share(&self, group: Group) -> Result<KeyShare, Error> {
+        KeyShare::new(self.provider, &self.seed, group)
+    }
+
+    /// Returns the hash of the transcript.
+    pub(crate) fn transcript_hash(&self, hash: Hash) -> Result<TranscriptHash, Error> {
+        self.transcript.hash(self.provider, hash)
     }
 
     /// Derives the master secret and the protections of both directions. The transcript must end
@@ -91,19 +85,23 @@ impl Engine {
     pub(crate) fn derive_keys(
         &mut self,
         side: Side,
-        negotiated: &Negotiated,
-        shared: Option<&[u8]>,
+        parameters: &Parameters,
+        shared: Option<&[u8; 32]>,
         psk: &Psk,
     ) -> Result<(MasterSecret, Protections), Error> {
-        let premaster = PremasterSecret::new(shared, psk)?;
-        let session_hash = self.transcript.hash()?;
-        let provider = &self.provider;
-        let master = MasterSecret::derive(provider, negotiated, &premaster, &session_hash)?;
+        let premaster = PremasterSecret::new(shared.map(<[u8; 32]>::as_slice), psk)?;
+        let session_hash = self.transcript_hash(parameters.suite.suite().hash)?;
+        let provider = self.provider;
+        let master = MasterSecret::derive(provider, parameters, &premaster, &session_hash)?;
         if self.config.key_log {
-            let line = master.key_log(&negotiated.randoms.client);
+            let line = master.key_log(&parameters.client_random);
             self.events.push_back(Event::KeyLog(line));
         }
-        let protections = master.protections(provider, negotiated, &self.iv_key, side)?;
+        let iv_key = match parameters.suite.is_cbc() {
+            true => self.seed.derive(provider, "explicit IVs", 0)?,
+            false => Zeroizing::new([0; 32]),
+        };
+        let protections = master.protections(provider, parameters, &iv_key, side)?;
         Ok((master, protections))
     }
 
@@ -123,20 +121,6 @@ impl Engine {
         inserted == Inserted::Old
     }
 
-    /// Adds a message to the transcript in its unfragmented form.
-    pub(crate) fn add_to_transcript(&mut self, message: &Message) -> Result<(), Error> {
-        let len = message.body.len();
-        self.transcript.add(&handshake_header(
-            message.handshake_type,
-            len,
-            message.sequence,
-            0,
-            len,
-        )?);
-        self.transcript.add(&message.body);
-        Ok(())
-    }
-
     /// Adds a message to the flight and to the transcript.
     pub(crate) fn add_message(&mut self, handshake_type: u8, body: Vec<u8>) -> Result<(), Error> {
         let message = Message {
@@ -145,7 +129,7 @@ impl Engine {
             body,
         };
         self.next_message = self.next_message.wrapping_add(1);
-        self.add_to_transcript(&message)?;
+        self.transcript.add(&message)?;
         let epoch = self.records.write_epoch();
         self.flight
             .items
@@ -160,7 +144,7 @@ impl Engine {
 
     /// Queues the flight in as few datagrams as possible. Each record gets a new sequence number.
     pub(crate) fn transmit_flight(&mut self) -> Result<(), Error> {
-        let items = std::mem::take(&mut self.flight.items);
+        let items = core::mem::take(&mut self.flight.items);
         let result = self.transmit(&items);
         self.flight.items = items;
         result
@@ -174,7 +158,7 @@ impl Engine {
                 FlightItem::ChangeCipherSpec => {
                     let room = mtu.saturating_sub(datagram.len());
                     if self.records.max_plaintext(Epoch::Plain, room) < Some(1) {
-                        self.queue(std::mem::take(&mut datagram));
+                        self.queue(core::mem::take(&mut datagram));
                     }
                     self.records.append(
                         Epoch::Plain,
@@ -189,7 +173,7 @@ impl Engine {
                         let least = rest.len().min(MIN_FRAGMENT);
                         let mut room = self.room_for_fragment(*epoch, datagram.len());
                         if room < Some(least) {
-                            self.queue(std::mem::take(&mut datagram));
+                            self.queue(core::mem::take(&mut datagram));
                             room = self.room_for_fragment(*epoch, 0);
                         }
                         // The smallest MTU has room for the smallest fragment of every suite.
@@ -278,28 +262,10 @@ impl Engine {
     }
 }
 
-/// Completes a key exchange and returns the shared secret. `message` contained the peer's key.
-pub(crate) fn complete_key_exchange(
-    exchange: Box<dyn ActiveKeyExchange>,
-    group: Group,
-    peer: &[u8],
-    message: &'static str,
-) -> Result<Zeroizing<Vec<u8>>, Error> {
-    let illegal = Error::IllegalParameter {
-        message,
-        what: "public key",
-    };
-    if !group.has_form_of_public_key(peer) {
-        return Err(illegal);
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine")
+            .field("stats", &self.stats)
+            .finish_non_exhaustive()
     }
-    // Allocating first avoids copies of the secret in freed memory.
-    let mut out = Buf::new();
-    out.resize(64, 0);
-    out.clear();
-    // The provider fails for a point that is not on the curve (RFC 8422 section 5.11), and for a
-    // key whose shared secret is zero (RFC 7748 section 6.1).
-    let completed = exchange.complete(peer, &mut out).map_err(|_| illegal);
-    let secret = completed.map(|()| Zeroizing::new(out.to_vec()));
-    out.as_mut().zeroize();
-    secret
 }

@@ -33,14 +33,12 @@ pub enum Error {
         /// The role of the configuration.
         got: &'static str,
     },
-    /// No crypto provider is configured, and the crate was built without one.
-    #[error(
-        "no crypto provider: enable the feature aws-lc-rs or rust-crypto, or give one to Config"
-    )]
-    NoProvider,
-    /// The crypto provider lacks an algorithm.
+    /// The crypto provider lacks a suite or group.
     #[error("the crypto provider does not support {0}")]
     ProviderLacks(&'static str),
+    /// The crypto provider gives a wrong result: [`crypto::check`](crate::crypto::check).
+    #[error("the crypto provider gives a wrong result for {0}")]
+    WrongResult(&'static str),
     /// A configured value is out of range.
     #[error("{what} is {got}, expected {min} to {max}")]
     OutOfRange {
@@ -53,9 +51,9 @@ pub enum Error {
         /// The configured value.
         got: usize,
     },
-    /// A cryptographic operation failed.
-    #[error("cryptographic operation failed: {0}")]
-    Crypto(dimpl::CryptoError),
+    /// An operation of the crypto provider failed.
+    #[error("the crypto provider failed at {0}")]
+    Crypto(&'static str),
     /// The handshake did not complete before the last retransmission expired (RFC 6347 section
     /// 4.2.4).
     #[error(
@@ -196,11 +194,5 @@ impl Error {
             Error::Crypto(_) | Error::ProviderLacks(_) => A::INTERNAL_ERROR,
             _ => return None,
         })
-    }
-}
-
-impl From<dimpl::CryptoError> for Error {
-    fn from(error: dimpl::CryptoError) -> Self {
-        Error::Crypto(error)
     }
 }

@@ -1,6 +1,8 @@
 //! The outputs and counters of a connection.
 
-use std::fmt;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
 
 use tutk_time::Instant;
 

@@ -1,6 +1,7 @@
 //! The last flight and its retransmission timer (RFC 6347 section 4.2.4).
 
-use std::time::Duration;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use tutk_time::Instant;
 

@@ -1,10 +1,6 @@
 //! Groups of the ephemeral key exchange (RFC 8422 section 5.1.1).
 
-use std::fmt;
-
-use dimpl::crypto::{CryptoProvider, NamedGroup, SupportedKxGroup};
-
-use crate::error::Error;
+use core::fmt;
 
 /// A group for the ephemeral keys of the ECDHE_PSK suites (RFC 8422 section 5.1.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,37 +37,25 @@ impl Group {
         Self::ALL.iter().copied().find(|group| group.id() == id)
     }
 
-    /// Returns `true` if the provider implements this group.
+    /// Returns the length of a public key in bytes: 32 for X25519, and 65 for an uncompressed point
+    /// of P-256.
     #[must_use]
-    pub fn is_supported_by(self, provider: &CryptoProvider) -> bool {
-        self.find(provider).is_ok()
-    }
-
-    /// Returns the provider's implementation.
-    pub(crate) fn find(
-        self,
-        provider: &CryptoProvider,
-    ) -> Result<&'static dyn SupportedKxGroup, Error> {
-        let name = match self {
-            Group::X25519 => NamedGroup::X25519,
-            Group::Secp256r1 => NamedGroup::Secp256r1,
-        };
-        provider
-            .kx_groups
-            .iter()
-            .copied()
-            .find(|group| group.name() == name)
-            .ok_or(Error::ProviderLacks(self.name()))
+    pub const fn public_key_len(self) -> usize {
+        match self {
+            Group::X25519 => 32,
+            Group::Secp256r1 => 65,
+        }
     }
 
     /// Returns `true` if `public` has the length and format of a public key: 32 bytes for X25519,
     /// an uncompressed point for P-256 (RFC 8422 section 5.4.1). The provider checks that the point
     /// is on the curve.
     pub(crate) fn has_form_of_public_key(self, public: &[u8]) -> bool {
-        match self {
-            Group::X25519 => public.len() == 32,
-            Group::Secp256r1 => public.len() == 65 && public.first() == Some(&4),
-        }
+        let is_uncompressed = match self {
+            Group::X25519 => true,
+            Group::Secp256r1 => public.first() == Some(&4),
+        };
+        is_uncompressed && public.len() == self.public_key_len()
     }
 }
 
@@ -83,6 +67,8 @@ impl fmt::Display for Group {
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     #[test]

@@ -1,19 +1,28 @@
+#![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 #![doc = include_str!("../README.md")]
+
+extern crate alloc;
+#[cfg(test)]
+#[macro_use]
+extern crate std;
 
 mod acceptor;
 mod alert;
 mod client;
 mod config;
 mod connection;
+mod constant_time;
 mod cookie;
+pub mod crypto;
 mod engine;
 mod error;
 mod event;
 mod flight;
 mod group;
 mod key_schedule;
+mod key_share;
 mod messages;
 pub mod passive;
 mod pending_records;
@@ -21,6 +30,7 @@ mod protection;
 mod reassembly;
 mod record;
 mod record_layer;
+mod seed;
 mod send_queue;
 mod server;
 mod suites;
@@ -37,8 +47,6 @@ pub use config::{
     PskSelect,
 };
 pub use connection::Connection;
-/// The crypto provider interface: [`CryptoProvider`](crypto::CryptoProvider) and its traits.
-pub use dimpl::crypto;
 pub use error::{Error, Stage};
 pub use event::{Connected, Event, Output, Stats};
 pub use group::Group;

@@ -8,65 +8,28 @@
 //! Nothing here is part of a connection. Finished messages are not verified, and replays are not
 //! detected.
 
-use std::collections::VecDeque;
-use std::fmt;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::fmt;
 
-use dimpl::crypto::CryptoProvider;
-
-use crate::config::{Psk, default_provider};
+use crate::config::Psk;
+use crate::crypto::{CryptoError, CryptoProvider};
 use crate::error::Error;
-use crate::key_schedule::{
-    MASTER_SECRET_LEN, MasterSecret, Negotiated, PremasterSecret, Randoms, Side,
-};
+use crate::key_schedule::{MASTER_SECRET_LEN, MasterSecret, PremasterSecret};
+pub use crate::key_schedule::{Parameters, Side};
 use crate::messages::extensions::numbers;
 use crate::messages::hello::{ClientHello, ServerHello};
-use crate::messages::{Fragment, Message, handshake_header, handshake_type};
+use crate::messages::{Fragment, Message, handshake_type};
 use crate::protection::Protection;
 use crate::reassembly::Reassembler;
-use crate::record::{self, ContentType, DTLS_1_2, Epoch, RecordId};
+pub use crate::record::RecordHeader;
 use crate::suites::CipherSuite;
-use crate::transcript::Transcript;
+use crate::transcript::{Transcript, TranscriptHash};
 
 /// The number of handshake messages that are reassembled at a time. The oldest one is dropped when
 /// another begins.
 const MAX_PARTIAL: usize = 16;
-
-/// The end of a connection that sent a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Sender {
-    /// The DTLS client.
-    Client,
-    /// The DTLS server.
-    Server,
-}
-
-/// The header of a record without its length (RFC 6347 section 4.1). Any values are possible.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct RecordHeader {
-    /// The content type.
-    pub content_type: u8,
-    /// The version, 0xfefd for DTLS 1.2.
-    pub version: u16,
-    /// The epoch.
-    pub epoch: u16,
-    /// The sequence number, 48 bits.
-    pub sequence: u64,
-}
-
-/// What the keys depend on besides the master secret. [`Handshake`] finds it in the hellos.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Parameters {
-    /// The random of the ClientHello, which names the connection in a key log.
-    pub client_random: [u8; 32],
-    /// The random of the ServerHello.
-    pub server_random: [u8; 32],
-    /// The negotiated suite.
-    pub suite: CipherSuite,
-    /// `true` if encrypt-then-MAC is negotiated (RFC 7366).
-    pub encrypt_then_mac: bool,
-    /// `true` if the extended master secret is negotiated (RFC 7627).
-    pub extended_master_secret: bool,
-}
 
 /// The keys of a connection, for both directions.
 pub struct Keys {
@@ -78,7 +41,7 @@ pub struct Keys {
 /// and repeatedly. Another ClientHello begins another handshake.
 #[derive(Debug, Default)]
 pub struct Handshake {
-    partial: VecDeque<(Sender, u16, Reassembler)>,
+    partial: VecDeque<(Side, u16, Reassembler)>,
     client_hello: Option<Message>,
     /// ServerHello, ServerKeyExchange, ServerHelloDone and ClientKeyExchange.
     others: [Option<Message>; 4],
@@ -94,53 +57,18 @@ const OTHERS: [u8; 4] = [
     handshake_type::CLIENT_KEY_EXCHANGE,
 ];
 
-impl RecordHeader {
-    /// The length of a record header in bytes.
-    pub const LEN: usize = record::HEADER_LEN;
-
-    /// Splits the first record off a datagram. Returns its header, its fragment and the bytes after
-    /// it, or `None` if the datagram ends inside the record.
-    #[must_use]
-    pub fn split(datagram: &[u8]) -> Option<(Self, &[u8], &[u8])> {
-        let (header, rest) = datagram.split_first_chunk::<{ record::HEADER_LEN }>()?;
-        let &[content_type, v0, v1, e0, e1, s0, s1, s2, s3, s4, s5, l0, l1] = header;
-        let len = usize::from(u16::from_be_bytes([l0, l1]));
-        let (fragment, rest) = rest.split_at_checked(len)?;
-        let header = Self {
-            content_type,
-            version: u16::from_be_bytes([v0, v1]),
-            epoch: u16::from_be_bytes([e0, e1]),
-            sequence: u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]),
-        };
-        Some((header, fragment, rest))
-    }
-
-    /// Returns the header in the form that record protection needs, or `None` if it is not of a
-    /// protected record.
-    fn protected(self) -> Option<RecordId> {
-        let epoch = Epoch::from_number(self.epoch)?;
-        let is_protected = epoch == Epoch::Protected && self.version == DTLS_1_2;
-        is_protected.then_some(RecordId {
-            content_type: ContentType::from_wire(self.content_type)?,
-            version: self.version,
-            epoch,
-            sequence: self.sequence & record::MAX_SEQUENCE,
-        })
-    }
-}
-
 impl Keys {
     /// Derives the keys from a master secret.
     ///
     /// # Errors
-    /// [`Error::NoProvider`], and errors of the crypto provider.
+    /// [`Error::Crypto`] if the crypto provider fails.
     pub fn new(
+        provider: &dyn CryptoProvider,
         parameters: &Parameters,
         master_secret: &[u8; MASTER_SECRET_LEN],
     ) -> Result<Self, Error> {
-        let provider = provider()?;
         let master = MasterSecret::known(master_secret, parameters.suite);
-        Self::derive(&provider, parameters, &master)
+        Self::derive(provider, parameters, &master)
     }
 
     /// Derives the keys of a connection with a plain PSK suite. The handshake must be complete up
@@ -150,36 +78,37 @@ impl Keys {
     /// ephemeral key exchange.
     ///
     /// # Errors
-    /// [`Error::NoProvider`], and errors of the crypto provider.
-    pub fn from_psk(handshake: &Handshake, psk: &Psk) -> Result<Option<Self>, Error> {
+    /// [`Error::Crypto`] if the crypto provider fails.
+    pub fn from_psk(
+        provider: &dyn CryptoProvider,
+        handshake: &Handshake,
+        psk: &Psk,
+    ) -> Result<Option<Self>, Error> {
         let Some(parameters) = &handshake.parameters else {
             return Ok(None);
         };
         if parameters.suite.has_forward_secrecy() {
             return Ok(None);
         }
-        let provider = provider()?;
         let session_hash = match parameters.extended_master_secret {
-            false => Vec::new(),
-            true => match handshake.session_hash(&provider, parameters.suite)? {
+            false => TranscriptHash::new(),
+            true => match handshake.session_hash(provider, parameters.suite)? {
                 Some(hash) => hash,
                 None => return Ok(None),
             },
         };
         let premaster = PremasterSecret::new(None, psk)?;
-        let negotiated = parameters.negotiated();
-        let master = MasterSecret::derive(&provider, &negotiated, &premaster, &session_hash)?;
-        Self::derive(&provider, parameters, &master).map(Some)
+        let master = MasterSecret::derive(provider, parameters, &premaster, &session_hash)?;
+        Self::derive(provider, parameters, &master).map(Some)
     }
 
     fn derive(
-        provider: &CryptoProvider,
+        provider: &dyn CryptoProvider,
         parameters: &Parameters,
         master: &MasterSecret,
     ) -> Result<Self, Error> {
         // Explicit IVs need not be unpredictable here, because no attacker chooses the plaintext.
-        let protections =
-            master.protections(provider, &parameters.negotiated(), &[0; 32], Side::Client)?;
+        let protections = master.protections(provider, parameters, &[0; 32], Side::Client)?;
         Ok(Self {
             client: protections.write,
             server: protections.read,
@@ -190,7 +119,7 @@ impl Keys {
     /// `fragment` is then overwritten with arbitrary bytes.
     pub fn open<'a>(
         &mut self,
-        sender: Sender,
+        sender: Side,
         header: RecordHeader,
         fragment: &'a mut [u8],
     ) -> Option<&'a mut [u8]> {
@@ -205,7 +134,7 @@ impl Keys {
     /// provider.
     pub fn seal(
         &mut self,
-        sender: Sender,
+        sender: Side,
         header: RecordHeader,
         plaintext: &[u8],
         out: &mut Vec<u8>,
@@ -216,27 +145,15 @@ impl Keys {
             max: 1,
             got: usize::from(header.epoch),
         })?;
-        Ok(self.of(sender).seal(id, plaintext, out)?)
+        self.of(sender)
+            .seal(id, plaintext, out)
+            .map_err(|CryptoError| Error::Crypto("sealing a record"))
     }
 
-    fn of(&mut self, sender: Sender) -> &mut dyn Protection {
+    fn of(&mut self, sender: Side) -> &mut dyn Protection {
         match sender {
-            Sender::Client => self.client.as_mut(),
-            Sender::Server => self.server.as_mut(),
-        }
-    }
-}
-
-impl Parameters {
-    fn negotiated(&self) -> Negotiated {
-        Negotiated {
-            randoms: Randoms {
-                client: self.client_random,
-                server: self.server_random,
-            },
-            suite: self.suite,
-            encrypt_then_mac: self.encrypt_then_mac,
-            extended_master_secret: self.extended_master_secret,
+            Side::Client => self.client.as_mut(),
+            Side::Server => self.server.as_mut(),
         }
     }
 }
@@ -246,7 +163,7 @@ impl Handshake {
     /// message that it completes to `complete`, also if the message was seen before.
     pub fn handle_record(
         &mut self,
-        sender: Sender,
+        sender: Side,
         content: &[u8],
         mut complete: impl FnMut(u8, &[u8]),
     ) {
@@ -291,10 +208,10 @@ impl Handshake {
         ClientHello::parse(&self.client_hello.as_ref()?.body).ok()
     }
 
-    fn reassemble(&mut self, sender: Sender, fragment: &Fragment<'_>) -> Option<Message> {
+    fn reassemble(&mut self, sender: Side, fragment: &Fragment<'_>) -> Option<Message> {
         let number = fragment.sequence;
         let known =
-            |(of, sequence, _): &(Sender, u16, Reassembler)| (*of, *sequence) == (sender, number);
+            |(of, sequence, _): &(Side, u16, Reassembler)| (*of, *sequence) == (sender, number);
         let index = match self.partial.iter().position(known) {
             Some(index) => index,
             None => {
@@ -323,7 +240,7 @@ impl Handshake {
                 let random = *random;
                 if self.client_random.is_some_and(|known| known != random) {
                     *self = Self {
-                        partial: std::mem::take(&mut self.partial),
+                        partial: core::mem::take(&mut self.partial),
                         ..Self::default()
                     };
                 }
@@ -366,30 +283,19 @@ impl Handshake {
     /// if a message is missing. Only the ServerKeyExchange is optional.
     fn session_hash(
         &self,
-        provider: &CryptoProvider,
+        provider: &dyn CryptoProvider,
         suite: CipherSuite,
-    ) -> Result<Option<Vec<u8>>, Error> {
+    ) -> Result<Option<TranscriptHash>, Error> {
         let mut transcript = Transcript::default();
-        transcript.set_hash(provider, suite.suite().hash);
-        let messages = std::iter::once(&self.client_hello).chain(&self.others);
+        let messages = core::iter::once(&self.client_hello).chain(&self.others);
         for (message, optional) in messages.zip([false, false, true, false, false]) {
-            let Some(message) = message else {
-                match optional {
-                    true => continue,
-                    false => return Ok(None),
-                }
-            };
-            let len = message.body.len();
-            transcript.add(&handshake_header(
-                message.handshake_type,
-                len,
-                message.sequence,
-                0,
-                len,
-            )?);
-            transcript.add(&message.body);
+            match message {
+                Some(message) => transcript.add(message)?,
+                None if optional => {}
+                None => return Ok(None),
+            }
         }
-        Ok(Some(transcript.hash()?.to_vec()))
+        transcript.hash(provider, suite.suite().hash).map(Some)
     }
 }
 
@@ -397,8 +303,4 @@ impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Keys(..)")
     }
-}
-
-fn provider() -> Result<CryptoProvider, Error> {
-    default_provider().ok_or(Error::NoProvider)
 }

@@ -1,5 +1,7 @@
 //! Records of epoch 1 that arrived before they could be opened.
 
+use alloc::vec::Vec;
+
 use crate::record::{ContentType, RecordId};
 
 /// The maximum number of kept records.

@@ -1,6 +1,8 @@
 //! Reassembly of handshake messages from fragments in any order (RFC 6347 section 4.2.3).
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
+use alloc::vec;
+use alloc::vec::Vec;
 
 use crate::config::MAX_HANDSHAKE_MESSAGE;
 use crate::messages::{Fragment, Message};
@@ -106,7 +108,7 @@ impl Reassembler {
             .filter(|partial| partial.missing == 0)?;
         let next = self.next.checked_add(1)?;
         let partial = self.slots.pop_front()??;
-        let sequence = std::mem::replace(&mut self.next, next);
+        let sequence = core::mem::replace(&mut self.next, next);
         Some(Message {
             handshake_type: partial.handshake_type,
             sequence,

@@ -1,5 +1,7 @@
 //! The format of a record (RFC 6347 section 4.1).
 
+use alloc::vec::Vec;
+
 use crate::error::Error;
 
 /// The length of a record header, in bytes.
@@ -88,6 +90,74 @@ impl RecordId {
     }
 }
 
+/// The header of a record without its length (RFC 6347 section 4.1). Any values are possible.
+///
+/// | offset | size | field |
+/// |---|---|---|
+/// | 0 | 1 | content type |
+/// | 1 | 2 | version |
+/// | 3 | 2 | epoch |
+/// | 5 | 6 | sequence number |
+/// | 11 | 2 | fragment length |
+/// | 13 | | fragment |
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RecordHeader {
+    /// The content type.
+    pub content_type: u8,
+    /// The version, 0xfefd for DTLS 1.2.
+    pub version: u16,
+    /// The epoch.
+    pub epoch: u16,
+    /// The sequence number, 48 bits.
+    pub sequence: u64,
+}
+
+impl RecordHeader {
+    /// The length of a record header in bytes.
+    pub const LEN: usize = HEADER_LEN;
+
+    /// Splits the first record off a datagram. Returns its header, its fragment and the bytes after
+    /// it, or `None` if the datagram ends inside the record.
+    #[must_use]
+    pub fn split(datagram: &[u8]) -> Option<(Self, &[u8], &[u8])> {
+        let (header, rest) = datagram.split_first_chunk()?;
+        let (header, len) = Self::parse(header);
+        let (fragment, rest) = rest.split_at_checked(len)?;
+        Some((header, fragment, rest))
+    }
+
+    /// Returns the header and the length of the fragment.
+    fn parse(header: &[u8; HEADER_LEN]) -> (Self, usize) {
+        let &[content_type, v0, v1, e0, e1, s0, s1, s2, s3, s4, s5, l0, l1] = header;
+        let header = Self {
+            content_type,
+            version: u16::from_be_bytes([v0, v1]),
+            epoch: u16::from_be_bytes([e0, e1]),
+            sequence: u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]),
+        };
+        (header, usize::from(u16::from_be_bytes([l0, l1])))
+    }
+
+    /// Returns the header if its type, version and epoch are supported. Version `fe ff` is accepted
+    /// in epoch 0.
+    fn supported(self) -> Option<RecordId> {
+        let epoch = Epoch::from_number(self.epoch)?;
+        let version_fits =
+            self.version == DTLS_1_2 || (self.version == DTLS_1_0 && epoch == Epoch::Plain);
+        version_fits.then_some(RecordId {
+            content_type: ContentType::from_wire(self.content_type)?,
+            version: self.version,
+            epoch,
+            sequence: self.sequence & MAX_SEQUENCE,
+        })
+    }
+
+    /// Returns the header if it is supported and that of a protected record.
+    pub(crate) fn protected(self) -> Option<RecordId> {
+        self.supported().filter(|id| id.epoch == Epoch::Protected)
+    }
+}
+
 /// The result of [`split`].
 pub(crate) enum Split<'a> {
     /// A record, and the rest of the datagram.
@@ -99,42 +169,18 @@ pub(crate) enum Split<'a> {
 }
 
 /// Splits the first record off a datagram.
-///
-/// | offset | size | field |
-/// |---|---|---|
-/// | 0 | 1 | content type |
-/// | 1 | 2 | version, `fe fd`; `fe ff` is accepted in epoch 0 |
-/// | 3 | 2 | epoch |
-/// | 5 | 6 | sequence number |
-/// | 11 | 2 | fragment length |
-/// | 13 | | fragment |
 pub(crate) fn split(datagram: &mut [u8]) -> Split<'_> {
-    let Some((header, rest)) = datagram.split_first_chunk_mut::<HEADER_LEN>() else {
+    let Some((header, rest)) = datagram.split_first_chunk_mut() else {
         return Split::Malformed;
     };
-    let &mut [content_type, v0, v1, e0, e1, s0, s1, s2, s3, s4, s5, l0, l1] = header;
-    let len = usize::from(u16::from_be_bytes([l0, l1]));
+    let (header, len) = RecordHeader::parse(header);
     let Some((fragment, rest)) = rest.split_at_mut_checked(len) else {
         return Split::Malformed;
     };
-    let version = u16::from_be_bytes([v0, v1]);
-    let (Some(content_type), Some(epoch)) = (
-        ContentType::from_wire(content_type),
-        Epoch::from_number(u16::from_be_bytes([e0, e1])),
-    ) else {
-        return Split::Unsupported(rest);
-    };
-    let version_fits = version == DTLS_1_2 || (version == DTLS_1_0 && epoch == Epoch::Plain);
-    if !version_fits || len > MAX_FRAGMENT {
-        return Split::Unsupported(rest);
+    match header.supported() {
+        Some(id) if len <= MAX_FRAGMENT => Split::Record(id, fragment, rest),
+        _ => Split::Unsupported(rest),
     }
-    let id = RecordId {
-        content_type,
-        version,
-        epoch,
-        sequence: u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]),
-    };
-    Split::Record(id, fragment, rest)
 }
 
 /// Appends an unprotected record.

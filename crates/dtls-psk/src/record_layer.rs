@@ -1,5 +1,9 @@
 //! The record layer (RFC 6347 section 4.1).
 
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use crate::crypto::CryptoError;
 use crate::error::Error;
 use crate::protection::Protection;
 use crate::record::{
@@ -104,7 +108,9 @@ impl RecordLayer {
         match (epoch, &mut self.write) {
             (Epoch::Plain, _) => append_plain(id, plaintext, out)?,
             (Epoch::Protected, Some(write)) => append_with(id, plaintext.len(), out, |out| {
-                Ok(write.seal(id, plaintext, out)?)
+                write
+                    .seal(id, plaintext, out)
+                    .map_err(|CryptoError| Error::Crypto("sealing a record"))
             })?,
             (Epoch::Protected, None) => {
                 return Err(Error::NotConnected(crate::Stage::AwaitHello));

@@ -1,6 +1,7 @@
 //! The queue of datagrams to send.
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
 
 /// The maximum number of queued datagrams.
 pub(crate) const MAX_QUEUED: usize = 256;
@@ -51,7 +52,7 @@ impl SendQueue {
         let Some(next) = self.queue.pop_front() else {
             return false;
         };
-        let sent = std::mem::replace(&mut self.current, next);
+        let sent = core::mem::replace(&mut self.current, next);
         self.recycle(sent);
         true
     }

@@ -1,30 +1,34 @@
 //! The server's handshake. `client.rs` shows the flights.
 
-use dimpl::crypto::ActiveKeyExchange;
-use rand_core::CryptoRng;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 use crate::config::{Config, MAX_IDENTITY, Psk, PskLookup, check_psk};
 use crate::cookie::{self, CookieCheck};
-use crate::engine::{Engine, complete_key_exchange};
+use crate::engine::Engine;
 use crate::error::{Error, Stage};
 use crate::event::{Connected, Event};
 use crate::group::Group;
-use crate::key_schedule::{MasterSecret, Negotiated, Protections, Randoms, Side};
+use crate::key_schedule::{MasterSecret, Parameters, Protections, Side};
+use crate::key_share::KeyShare;
 use crate::messages::extensions::numbers;
 use crate::messages::hello::{COMPRESSION_NULL, Choice, ClientHello, ServerHello};
 use crate::messages::key_exchange::{ClientKeyExchange, ServerKeyExchange, Share};
 use crate::messages::{Fragment, Message, handshake_type};
 use crate::protection::Protection;
 use crate::record::DTLS_1_2;
+use crate::seed::Seed;
 use crate::suites::CipherSuite;
 
 /// The server side of a handshake.
 pub(crate) struct ServerHandshake {
     secrets: ServerSecrets,
     peer_id: Vec<u8>,
-    lookup: std::sync::Arc<dyn PskLookup>,
+    lookup: Arc<dyn PskLookup>,
     hint: Vec<u8>,
     state: State,
 }
@@ -38,24 +42,27 @@ pub(crate) struct ServerSecrets {
 }
 
 impl ServerSecrets {
-    pub(crate) fn draw(config: &Config, rng: &mut dyn CryptoRng) -> Self {
-        let mut random = [0; 32];
-        rng.fill_bytes(&mut random);
-        let mut decoy = Zeroizing::new([0; 32]);
-        rng.fill_bytes(decoy.as_mut_slice());
-        let mut cookie = Zeroizing::new([0; 32]);
-        rng.fill_bytes(cookie.as_mut_slice());
-        Self {
-            random,
-            cookie: config.cookie_secret.clone().unwrap_or(cookie),
-            decoy: Psk::new(decoy.as_slice()),
-        }
+    /// `cookie` is the secret of the client's cookie, if an acceptor has checked it.
+    pub(crate) fn new(
+        config: &Config,
+        seed: &Seed,
+        cookie: Option<Zeroizing<[u8; 32]>>,
+    ) -> Result<Self, Error> {
+        let derive = |name| seed.derive(config.provider, name, 0);
+        Ok(Self {
+            random: *derive("server random")?,
+            cookie: match cookie.or_else(|| config.cookie_secret.clone()) {
+                Some(secret) => secret,
+                None => derive("cookie secret")?,
+            },
+            decoy: Psk::new(derive("decoy key")?.as_slice()),
+        })
     }
 }
 
 enum State {
     AwaitHello,
-    AwaitKeyExchange(Accepted, Option<Box<dyn ActiveKeyExchange>>),
+    AwaitKeyExchange(Accepted, Option<KeyShare>),
     AwaitFinished {
         accepted: Accepted,
         master: MasterSecret,
@@ -73,7 +80,7 @@ enum State {
 /// A ClientHello that was accepted.
 #[derive(Clone, Copy)]
 struct Accepted {
-    negotiated: Negotiated,
+    negotiated: Parameters,
     /// The group of the ephemeral key exchange, if the suite has one.
     group: Option<Group>,
     /// The number of the ClientHello. A retransmission means that flight 4 was lost.
@@ -84,7 +91,7 @@ impl ServerHandshake {
     pub(crate) fn new(
         secrets: ServerSecrets,
         peer_id: Vec<u8>,
-        lookup: std::sync::Arc<dyn PskLookup>,
+        lookup: Arc<dyn PskLookup>,
         hint: Vec<u8>,
     ) -> Self {
         Self {
@@ -139,7 +146,7 @@ impl ServerHandshake {
             };
         }
         let checked = cookie::check(
-            &engine.provider,
+            engine.provider,
             [&self.secrets.cookie],
             &self.peer_id,
             record,
@@ -190,11 +197,9 @@ impl ServerHandshake {
         let extensions = &hello.extensions;
         let (suite, group) = select(&engine.config, &hello)?;
         extensions.check(MESSAGE)?;
-        let negotiated = Negotiated {
-            randoms: Randoms {
-                client: *hello.random,
-                server: self.secrets.random,
-            },
+        let negotiated = Parameters {
+            client_random: *hello.random,
+            server_random: self.secrets.random,
             suite,
             // Only for a CBC suite (RFC 7366 section 3).
             encrypt_then_mac: extensions.encrypt_then_mac
@@ -212,21 +217,18 @@ impl ServerHandshake {
         let answer = ServerHello::write(&choice, &hello)?;
 
         engine.reset_transcript();
-        engine
-            .transcript
-            .set_hash(&engine.provider, suite.suite().hash);
-        engine.add_to_transcript(message)?;
+        engine.transcript.add(message)?;
         engine.flight.start();
         engine.add_message(handshake_type::SERVER_HELLO, answer)?;
         let exchange = match group {
-            Some(group) => Some(engine.start_key_exchange(group)?),
+            Some(group) => Some(engine.key_share(group)?),
             None => None,
         };
         let params = ServerKeyExchange {
             hint: &self.hint,
             share: group.zip(exchange.as_ref()).map(|(group, exchange)| Share {
                 group: group.id(),
-                public: exchange.pub_key(),
+                public: exchange.public(),
             }),
         };
         if params.share.is_some() || !self.hint.is_empty() {
@@ -269,9 +271,9 @@ impl ServerHandshake {
         engine: &mut Engine,
         message: &Message,
     ) -> Result<(), Error> {
-        match std::mem::replace(&mut self.state, State::Failed) {
+        match core::mem::replace(&mut self.state, State::Failed) {
             State::AwaitKeyExchange(accepted, exchange) => {
-                engine.add_to_transcript(message)?;
+                engine.transcript.add(message)?;
                 self.state = self.derive_keys(engine, accepted, exchange, &message.body)?;
             }
             State::AwaitFinished {
@@ -282,17 +284,18 @@ impl ServerHandshake {
                 write,
                 identity,
             } => {
-                let hash = engine.transcript.hash()?;
-                let expected = master.verify_data(&engine.provider, Side::Client, &hash)?;
+                let hash = negotiated.suite.suite().hash;
+                let transcript = engine.transcript_hash(hash)?;
+                let expected = master.verify_data(engine.provider, Side::Client, &transcript)?;
                 if !bool::from(expected.as_slice().ct_eq(&message.body)) {
                     return Err(Error::FinishedMismatch);
                 }
-                engine.add_to_transcript(message)?;
+                engine.transcript.add(message)?;
                 engine.flight.start();
                 engine.add_change_cipher_spec();
                 engine.records.install_write(write);
-                let hash = engine.transcript.hash()?;
-                let finished = master.verify_data(&engine.provider, Side::Server, &hash)?;
+                let transcript = engine.transcript_hash(hash)?;
+                let finished = master.verify_data(engine.provider, Side::Server, &transcript)?;
                 engine.add_message(handshake_type::FINISHED, finished.to_vec())?;
                 // The last flight has no timer. It is retransmitted if the client retransmits its
                 // own.
@@ -346,7 +349,7 @@ impl ServerHandshake {
         &self,
         engine: &mut Engine,
         accepted: Accepted,
-        exchange: Option<Box<dyn ActiveKeyExchange>>,
+        exchange: Option<KeyShare>,
         body: &[u8],
     ) -> Result<State, Error> {
         const MESSAGE: &str = "ClientKeyExchange";
@@ -364,17 +367,13 @@ impl ServerHandshake {
             .psk(client.identity)
             .filter(|psk| check_psk(psk).is_ok())
             .unwrap_or_else(|| self.secrets.decoy.clone());
-        let shared = match (exchange, accepted.group, client.public) {
-            (Some(exchange), Some(group), Some(public)) => {
-                Some(complete_key_exchange(exchange, group, public, MESSAGE)?)
-            }
+        let shared = match (exchange, client.public) {
+            (Some(exchange), Some(public)) => Some(exchange.agree(public, MESSAGE)?),
             _ => None,
         };
-        let shared = shared
-            .as_ref()
-            .map(|shared: &Zeroizing<_>| shared.as_slice());
+        let parameters = &accepted.negotiated;
         let (master, Protections { write, read }) =
-            engine.derive_keys(Side::Server, &accepted.negotiated, shared, &psk)?;
+            engine.derive_keys(Side::Server, parameters, shared.as_deref(), &psk)?;
         engine.records.install_read(read);
         Ok(State::AwaitFinished {
             accepted,

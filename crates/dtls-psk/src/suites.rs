@@ -1,12 +1,11 @@
 //! The cipher suites: one static [`Suite`] each.
 
-use std::fmt;
+use core::fmt;
 
-use dimpl::crypto::HashAlgorithm;
-
+use crate::crypto::Hash;
 use crate::protection::BulkCipher;
 use crate::protection::aead::{AES_128_CCM_8, CHACHA20_POLY1305};
-use crate::protection::aes_cbc::{AES_128_CBC_SHA256, AES_256_CBC_SHA384};
+use crate::protection::cbc::{AES_128_CBC_SHA256, AES_256_CBC_SHA384};
 
 /// A supported cipher suite.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -101,7 +100,7 @@ pub(crate) struct Suite {
     name: &'static str,
     pub(crate) key_exchange: KeyExchange,
     /// The hash of the PRF and of the transcript (RFC 5246 section 5).
-    pub(crate) hash: HashAlgorithm,
+    pub(crate) hash: Hash,
     /// The protection of the records.
     pub(crate) cipher: &'static BulkCipher,
 }
@@ -111,7 +110,7 @@ static ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256: Suite = Suite {
     id: 0xccac,
     name: "TLS_ECDHE_PSK_WITH_CHACHA20_POLY1305_SHA256",
     key_exchange: KeyExchange::EcdhePsk,
-    hash: HashAlgorithm::SHA256,
+    hash: Hash::Sha256,
     cipher: &CHACHA20_POLY1305,
 };
 
@@ -120,7 +119,7 @@ static ECDHE_PSK_WITH_AES_256_CBC_SHA384: Suite = Suite {
     id: 0xc038,
     name: "TLS_ECDHE_PSK_WITH_AES_256_CBC_SHA384",
     key_exchange: KeyExchange::EcdhePsk,
-    hash: HashAlgorithm::SHA384,
+    hash: Hash::Sha384,
     cipher: &AES_256_CBC_SHA384,
 };
 
@@ -129,7 +128,7 @@ static ECDHE_PSK_WITH_AES_128_CBC_SHA256: Suite = Suite {
     id: 0xc037,
     name: "TLS_ECDHE_PSK_WITH_AES_128_CBC_SHA256",
     key_exchange: KeyExchange::EcdhePsk,
-    hash: HashAlgorithm::SHA256,
+    hash: Hash::Sha256,
     cipher: &AES_128_CBC_SHA256,
 };
 
@@ -138,7 +137,7 @@ static PSK_WITH_CHACHA20_POLY1305_SHA256: Suite = Suite {
     id: 0xccab,
     name: "TLS_PSK_WITH_CHACHA20_POLY1305_SHA256",
     key_exchange: KeyExchange::Psk,
-    hash: HashAlgorithm::SHA256,
+    hash: Hash::Sha256,
     cipher: &CHACHA20_POLY1305,
 };
 
@@ -147,7 +146,7 @@ static PSK_WITH_AES_128_CCM_8: Suite = Suite {
     id: 0xc0a8,
     name: "TLS_PSK_WITH_AES_128_CCM_8",
     key_exchange: KeyExchange::Psk,
-    hash: HashAlgorithm::SHA256,
+    hash: Hash::Sha256,
     cipher: &AES_128_CCM_8,
 };
 
@@ -156,12 +155,14 @@ static PSK_WITH_AES_128_CBC_SHA256: Suite = Suite {
     id: 0x00ae,
     name: "TLS_PSK_WITH_AES_128_CBC_SHA256",
     key_exchange: KeyExchange::Psk,
-    hash: HashAlgorithm::SHA256,
+    hash: Hash::Sha256,
     cipher: &AES_128_CBC_SHA256,
 };
 
 #[cfg(test)]
 mod tests {
+    use alloc::string::ToString;
+
     use super::*;
 
     #[test]
@@ -181,10 +182,7 @@ mod tests {
             assert_eq!(suite.to_string(), name);
             assert_eq!(suite.has_forward_secrecy(), name.contains("ECDHE"));
             assert_eq!(suite.is_cbc(), name.contains("CBC"));
-            assert_eq!(
-                suite.suite().hash == HashAlgorithm::SHA384,
-                name.ends_with("SHA384")
-            );
+            assert_eq!(suite.suite().hash == Hash::Sha384, name.ends_with("SHA384"));
         }
         assert_eq!(CipherSuite::from_id(0xc02b), None);
     }

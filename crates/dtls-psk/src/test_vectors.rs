@@ -1,5 +1,7 @@
 //! Helpers of the unit tests.
 
+use alloc::vec::Vec;
+
 use crate::record::{ContentType, Epoch, RecordId};
 
 pub(crate) const RECORD: RecordId = RecordId {

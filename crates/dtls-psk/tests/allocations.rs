@@ -18,8 +18,6 @@ use std::sync::Arc;
 use common::variants::all_variants;
 use common::{Peer, client_config, server_config};
 use dtls_psk::{Accept, Acceptor, Connection, Output};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use tutk_time::Instant;
 
@@ -90,15 +88,14 @@ fn kept(region: &Region<'_, System>) -> isize {
 
 fn flood_of_hellos_keeps_no_memory() {
     let now = Instant::ZERO;
-    let mut rng = StdRng::seed_from_u64(1);
     let hello = Peer::client(client_config(), 1, now).outgoing.remove(0);
-    let mut acceptor = Acceptor::new(Arc::new(server_config()), &mut rng).unwrap();
+    let mut acceptor = Acceptor::new(Arc::new(server_config()), [1; 32]).unwrap();
     let mut flood = |from: u32, to: u32| {
         let region = Region::new(ALLOCATOR);
         for address in from..to {
             let mut hello = hello.clone();
             let peer = address.to_be_bytes();
-            let accept = acceptor.handle_datagram(&peer, &mut hello, &mut rng, now);
+            let accept = acceptor.handle_datagram(&peer, &mut hello, now);
             assert!(matches!(accept, Ok(Accept::Reply(_))));
         }
         kept(&region)

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use dtls_psk::passive::{Handshake, Keys as RecordKeys, Parameters, RecordHeader, Sender};
+use dtls_psk::passive::{Handshake, Keys as RecordKeys, Parameters, RecordHeader, Side};
 
 use crate::keys::Keys;
 use crate::layers::dtls::{content, handshake};
@@ -59,8 +59,8 @@ impl Channel {
             }
             let client_is_dtls_client = self.client_is_dtls_client.unwrap_or(client_is_dtls_client);
             let sender = match from_client == client_is_dtls_client {
-                true => Sender::Client,
-                false => Sender::Server,
+                true => Side::Client,
+                false => Side::Server,
             };
             let content = match header.epoch {
                 0 => {
@@ -96,7 +96,7 @@ impl Channel {
 
     fn decrypt(
         &mut self,
-        sender: Sender,
+        sender: Side,
         header: RecordHeader,
         fragment: &[u8],
         keys: &Keys,
@@ -130,9 +130,10 @@ impl Channel {
 /// Derives the keys from the master secret of the connection, or from each pre-shared key.
 fn candidates(handshake: &Handshake, parameters: &Parameters, keys: &Keys) -> Vec<RecordKeys> {
     if let Some(master) = keys.master(&parameters.client_random) {
-        return RecordKeys::new(parameters, master).into_iter().collect();
+        let keys = RecordKeys::new(keys.provider(), parameters, master);
+        return keys.into_iter().collect();
     }
     let psks = keys.psks().iter();
-    psks.filter_map(|psk| RecordKeys::from_psk(handshake, psk).ok()?)
+    psks.filter_map(|psk| RecordKeys::from_psk(keys.provider(), handshake, psk).ok()?)
         .collect()
 }

@@ -337,7 +337,8 @@ impl Dissector {
         let from_client = packet.direction == Some(Direction::ToCamera);
         // The camera is the DTLS client on the backchannel (docs/protocol.md, section 10).
         let client_is_dtls_client = outer.channel == 0;
-        let keys = std::mem::take(&mut self.keys);
+        let no_keys = Keys::new_with(self.keys.provider());
+        let keys = std::mem::replace(&mut self.keys, no_keys);
         let followed = self.follow(index, packet.number);
         if !followed.channels.contains_key(&outer.channel)
             && followed.channels.len() >= MAX_CHANNELS

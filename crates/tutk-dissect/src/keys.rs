@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use dtls_psk::Psk;
+use dtls_psk::crypto::CryptoProvider;
 use tutk_session::{Credentials, KeyRule};
 use zeroize::Zeroizing;
 
@@ -23,8 +24,9 @@ const CLIENT_RANDOM: &str = "CLIENT_RANDOM";
 /// The pre-shared key decrypts plain PSK suites only (the backchannel, and WYZEDB3). The main
 /// channel of other cameras has an ephemeral key exchange, whose master secret is known only from a
 /// key log.
-#[derive(Default, Clone)]
+#[derive(Clone)]
 pub struct Keys {
+    provider: &'static dyn CryptoProvider,
     /// Master secrets by the random of the ClientHello.
     masters: BTreeMap<[u8; 32], Zeroizing<[u8; 48]>>,
     psks: Vec<Psk>,
@@ -33,10 +35,30 @@ pub struct Keys {
 }
 
 impl Keys {
-    /// No keys.
+    /// No keys, and the default [provider](dtls_psk::crypto) of the cryptography.
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     #[must_use]
+    #[expect(
+        clippy::new_without_default,
+        reason = "it exists only with a default provider"
+    )]
     pub fn new() -> Self {
-        Self::default()
+        Self::new_with(dtls_psk::crypto::default_provider())
+    }
+
+    /// No keys, and a cryptography provider.
+    #[must_use]
+    pub fn new_with(provider: &'static dyn CryptoProvider) -> Self {
+        Self {
+            provider,
+            masters: BTreeMap::new(),
+            psks: Vec::new(),
+            show_secrets: false,
+        }
+    }
+
+    pub(crate) fn provider(&self) -> &'static dyn CryptoProvider {
+        self.provider
     }
 
     /// Adds the master secrets of a key log in SSLKEYLOGFILE format (RFC 9850). Comments and lines

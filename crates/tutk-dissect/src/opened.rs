@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use dtls_psk::passive::{RecordHeader, Sender};
+use dtls_psk::passive::{RecordHeader, Side};
 
 /// The bytes of a packet without obfuscation and encryption.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub struct OpenedRecord {
     /// The header.
     pub header: RecordHeader,
     /// The sender.
-    pub sender: Sender,
+    pub sender: Side,
     /// The place of the fragment in the datagram. Its header is before it.
     pub fragment: Range<usize>,
     /// The content: the fragment in epoch 0, the plaintext of a decrypted record, `None` if it

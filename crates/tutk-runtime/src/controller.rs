@@ -48,7 +48,7 @@ pub fn spawn_observed(
     sink: impl FnMut(SupervisorEvent) + Send + 'static,
 ) -> Result<Controller, Error> {
     let config = config.into();
-    let supervisor = Supervisor::new(config.clone(), Box::new(socket::rng()?), socket::epoch());
+    let supervisor = Supervisor::new(config.clone(), socket::seed()?, socket::epoch());
     let (calls, receiver) = mpsc::channel(CALL_QUEUE);
     let wanted = watch::Sender::new(Wanted::default());
     let panics = Arc::new(AtomicU64::new(0));

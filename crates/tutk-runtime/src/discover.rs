@@ -40,7 +40,7 @@ impl Discovery {
             failed?;
         }
         Ok(Self {
-            discoverer: Discoverer::new(&plan, &mut socket::rng()?, socket::now()),
+            discoverer: Discoverer::new(&plan, socket::seed()?, socket::now()),
             plan,
             sockets,
             end: Instant::now() + time,

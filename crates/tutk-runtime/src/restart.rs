@@ -78,15 +78,15 @@ impl<S: FnMut(SupervisorEvent) + Send> Task<S> {
             tracing::debug!(panic = message, restart_in = ?pause, "the task of a camera panicked");
             let error = Arc::new(io::Error::other(Panicked { message }));
             (self.sink)(SupervisorEvent::GaveUp(ConnectionError::Io(error)));
-            let rng = match socket::rng() {
-                Ok(rng) => Box::new(rng),
+            let seed = match socket::seed() {
+                Ok(seed) => seed,
                 Err(error) => {
                     let error = ConnectionError::Io(Arc::new(error));
                     (self.sink)(SupervisorEvent::Ended(Err(error)));
                     break;
                 }
             };
-            let supervisor = Supervisor::new(self.config.clone(), rng, socket::epoch());
+            let supervisor = Supervisor::new(self.config.clone(), seed, socket::epoch());
             driver = Driver::new(supervisor, self.observer.clone());
             if self.is_closed_within(pause, &mut driver).await {
                 (self.sink)(SupervisorEvent::Ended(Ok(())));

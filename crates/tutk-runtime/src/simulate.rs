@@ -38,7 +38,7 @@ pub fn simulate(config: SimulatorConfig, listen: SocketAddr) -> Result<Simulated
     for _ in 1..config.personality.ports.count() {
         sockets.push(Socket::bind(SocketAddr::new(local.ip(), 0))?);
     }
-    let camera = Simulator::new(config, local, Box::new(socket::rng()?), socket::epoch())?;
+    let camera = Simulator::new(config, local, socket::seed()?, socket::epoch())?;
     let (sender, events) = mpsc::channel(EVENT_QUEUE);
     let (close, closing) = oneshot::channel();
     let task = JoinSet::from_iter([drive(camera, sockets, sender, closing)]);

@@ -8,8 +8,6 @@ use std::sync::Once;
 use std::task::Poll;
 use std::time::SystemTime;
 
-use rand::SeedableRng as _;
-use rand::rngs::{StdRng, SysRng};
 use socket2::{Domain, Protocol, SockRef, Type};
 use tokio::net::UdpSocket;
 use tutk_session::{Epoch, Instant, Transmit};
@@ -171,6 +169,8 @@ pub(crate) fn epoch() -> Epoch {
 }
 
 /// A generator seeded by the system.
-pub(crate) fn rng() -> io::Result<StdRng> {
-    StdRng::try_from_rng(&mut SysRng).map_err(io::Error::other)
+pub(crate) fn seed() -> io::Result<[u8; 32]> {
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    Ok(seed)
 }

@@ -17,9 +17,7 @@ use std::time::Duration;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
-use tutk_session::dtls_psk::crypto::{
-    Aad, Buf, Cipher, CryptoProvider, Dtls12CipherSuite, Nonce, TmpBuf,
-};
+use tutk_session::dtls_psk::crypto::{Aead, AeadAlgorithm, default_provider};
 use tutk_session::{
     Client, ClientConfig, Codec, Credentials, Dialect, Epoch, Event, Instant, Output, Phase, Status,
 };
@@ -37,13 +35,6 @@ const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2
 /// The length of a DTLS 1.2 record header, and of the tag after the ciphertext.
 const RECORD_HEADER: usize = 13;
 const TAG: usize = 16;
-
-fn provider() -> CryptoProvider {
-    #[cfg(feature = "aws-lc-rs")]
-    return tutk_session::dtls_psk::crypto::aws_lc_rs::default_provider();
-    #[cfg(not(feature = "aws-lc-rs"))]
-    return tutk_session::dtls_psk::crypto::rust_crypto::default_provider();
-}
 
 fn credentials() -> Credentials {
     Credentials::new("HSBJYB5HSETGCDWD111A", "aKzdqckqZ8HUHFe5", "AABBCCDDEEFF").unwrap()
@@ -81,13 +72,12 @@ impl Recording {
         };
         let mut config = ClientConfig::new(CAMERA, credentials());
         config.dialects = vec![dialect];
-        let mut client = Client::new(config, Box::new(StdRng::seed_from_u64(1)), epoch);
+        let mut client = Client::new(config, [1; 32], epoch);
         let mut config = SimulatorConfig::new(credentials(), clip.clone());
         config.dialects = vec![dialect];
         config.frames = Some(FPS.into());
         config.trace_slices = true;
-        let rng = Box::new(StdRng::seed_from_u64(2));
-        let mut camera = Simulator::new(config, CAMERA, rng, epoch).unwrap();
+        let mut camera = Simulator::new(config, CAMERA, [2; 32], epoch).unwrap();
 
         // The camera sends its first slices with K10003. They are part of the recording.
         let mut datagrams = Vec::new();
@@ -214,30 +204,24 @@ fn poll_camera(camera: &mut Simulator) -> Option<Vec<u8>> {
     }
 }
 
-fn cipher() -> Box<dyn Cipher> {
-    let suites = provider().cipher_suites;
-    let suite = suites
-        .iter()
-        .find(|suite| suite.suite() == Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256);
-    suite.unwrap().create_cipher(&[7; 32]).unwrap()
+fn cipher() -> Box<dyn Aead> {
+    let aead = default_provider().aead(AeadAlgorithm::ChaCha20Poly1305, &[7; 32]);
+    aead.unwrap()
 }
 
-fn aad() -> Aad {
-    Aad([0; 13].into())
-}
-
-fn nonce(number: usize) -> Nonce {
+fn nonce(number: usize) -> [u8; 12] {
     let mut nonce = [0; 12];
     nonce[4..].copy_from_slice(&(number as u64).to_be_bytes());
-    Nonce(nonce)
+    nonce
 }
 
 /// Encrypted records with these plaintext lengths.
-fn seal(cipher: &mut dyn Cipher, lengths: &[usize]) -> Vec<Buf> {
+fn seal(cipher: &mut dyn Aead, lengths: &[usize]) -> Vec<Vec<u8>> {
     let seal = |(number, &len)| {
-        let mut record = Buf::new();
-        record.resize(len, 5);
-        cipher.encrypt(&mut record, aad(), nonce(number)).unwrap();
+        let mut record = Vec::new();
+        let plaintext = vec![5; len];
+        let sealed = cipher.seal(&nonce(number), &[0; 13], &plaintext, &mut record);
+        sealed.unwrap();
         record
     };
     lengths.iter().enumerate().map(seal).collect()
@@ -264,8 +248,8 @@ fn receive_path(criterion: &mut Criterion) {
                 || seal(&mut *sealer, &lengths),
                 |records| {
                     for (number, record) in records.iter_mut().enumerate() {
-                        let mut record = TmpBuf::new(black_box(record));
-                        opener.decrypt(&mut record, aad(), nonce(number)).unwrap();
+                        let opened = opener.open(&nonce(number), &[0; 13], black_box(record));
+                        opened.unwrap();
                         black_box(&record);
                     }
                 },

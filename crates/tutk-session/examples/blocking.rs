@@ -21,8 +21,6 @@ use std::process::ExitCode;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rand::SeedableRng as _;
-use rand::rngs::{StdRng, SysRng};
 use tutk_session::{
     CameraUrl, ClientConfig, Connect, Epoch, Event, Instant, ReconnectPolicy, Supervisor,
     SupervisorConfig, SupervisorEvent, SupervisorOutput,
@@ -56,8 +54,9 @@ fn run() -> Result<(), Box<dyn Error>> {
     let mut client = ClientConfig::for_url(unspecified, url);
     client.media.audio = false;
     let config = SupervisorConfig::new(client, policy);
-    let rng = StdRng::try_from_rng(&mut SysRng)?;
-    let mut supervisor = Supervisor::new(config, Box::new(rng), epoch()?);
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    let mut supervisor = Supervisor::new(config, seed, epoch()?);
 
     let mut socket: Option<UdpSocket> = None;
     let mut buffer = vec![0; 65_536];

@@ -19,8 +19,6 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use rand::SeedableRng as _;
-use rand::rngs::{StdRng, SysRng};
 use smol::Timer;
 use smol::future::FutureExt as _;
 use smol::net::{UdpSocket, resolve};
@@ -66,8 +64,9 @@ async fn run() -> Result<(), Box<dyn Error>> {
         instant: clock(),
         unix: SystemTime::now().duration_since(UNIX_EPOCH)?,
     };
-    let rng = StdRng::try_from_rng(&mut SysRng)?;
-    let mut client = Client::new(config, Box::new(rng), epoch);
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed)?;
+    let mut client = Client::new(config, seed, epoch);
 
     let mut buffer = vec![0; 65_536];
     loop {

@@ -4,7 +4,6 @@ use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rand_core::CryptoRng;
 use tutk_frame::{Direction, SessionId, Uid};
 use tutk_time::Instant;
 
@@ -12,6 +11,7 @@ use crate::deviation::Tolerated;
 use crate::dialect::Dialect;
 use crate::discovery_plan::{DiscoveryPlan, Target};
 use crate::output::{Outbox, Output};
+use crate::random::Random;
 use crate::wire::{Incoming, Side};
 
 /// The interval between two rounds of requests. Longer than a client's, because the round trip is
@@ -64,9 +64,10 @@ pub struct Discoverer {
 
 impl Discoverer {
     /// Creates a discoverer of the plan's targets that starts at `now`. Poll afterwards.
-    pub fn new(plan: &DiscoveryPlan, rng: &mut dyn CryptoRng, now: Instant) -> Self {
-        let mut session = SessionId::default();
-        rng.fill_bytes(&mut session.0);
+    ///
+    /// `seed` must be 32 random bytes.
+    pub fn new(plan: &DiscoveryPlan, seed: [u8; 32], now: Instant) -> Self {
+        let session = SessionId(Random::new(seed).array());
         let targets = plan.targets.iter();
         let mut discoverer = Self {
             targets: targets

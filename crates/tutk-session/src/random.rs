@@ -1,13 +1,25 @@
-//! The random generator that a state machine is given at construction.
+//! The random values of a state machine.
 
 use std::fmt;
 
-use rand_core::CryptoRng;
+use chacha20::ChaCha20Rng;
+use rand_core::{Rng as _, SeedableRng as _};
 
-/// A generator. `Debug` does not show its state.
-pub(crate) struct Random(pub(crate) Box<dyn CryptoRng + Send>);
+/// A generator that is seeded at construction. `Debug` does not show its state.
+pub(crate) struct Random(ChaCha20Rng);
 
 impl Random {
+    pub(crate) fn new(seed: [u8; 32]) -> Self {
+        Self(ChaCha20Rng::from_seed(seed))
+    }
+
+    /// Returns random bytes.
+    pub(crate) fn array<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.0.fill_bytes(&mut bytes);
+        bytes
+    }
+
     /// Returns a number from 0 to 1, without 1.
     pub(crate) fn fraction(&mut self) -> f64 {
         f64::from(self.0.next_u32()) / (f64::from(u32::MAX) + 1.0)

@@ -12,7 +12,9 @@ use std::time::Duration;
 
 use testkit::session::datagram::{descramble, iotc_dialects, scramble};
 use testkit::session::machine::StateMachine as _;
-use testkit::session::{UID, camera_address, client_address, clip, credentials, epoch, rng, start};
+use testkit::session::{
+    UID, camera_address, client_address, clip, credentials, epoch, seed, start,
+};
 use tutk_session::tutk_frame::{DiscoveryAnswer, SessionId};
 use tutk_session::{
     AuthKey, Dialect, Discoverer, DiscoveryPlan, DiscoveryScope, Interface, Search, Target, Uid,
@@ -29,13 +31,13 @@ fn discoverer(uid: Uid, auth_key: Option<AuthKey>, now: Instant) -> Discoverer {
         auth_key,
     };
     let plan = DiscoveryPlan::new([DiscoveryScope::At(target)], &[]);
-    Discoverer::new(&plan, &mut *rng(1), now)
+    Discoverer::new(&plan, seed(1), now)
 }
 
 fn camera(now: Instant, dialects: &[&'static Dialect]) -> Simulator {
     let mut config = SimulatorConfig::new(credentials(), clip(1, 1, 1));
     config.dialects = dialects.to_vec();
-    Simulator::new(config, camera_address(), rng(2), epoch(now, now)).unwrap()
+    Simulator::new(config, camera_address(), seed(2), epoch(now, now)).unwrap()
 }
 
 #[test]
@@ -148,7 +150,7 @@ fn sweep_asks_each_host_once_and_slowly() {
     assert_eq!(end, MS(2000) + MS(10) * 254 * 2);
     let start = start();
     let mut now = start;
-    let mut discoverer = Discoverer::new(&plan, &mut *rng(1), now);
+    let mut discoverer = Discoverer::new(&plan, seed(1), now);
     let broadcast = |to: &SocketAddr| plan.targets.iter().any(|target| target.address == *to);
     let mut asked = BTreeMap::<SocketAddr, u32>::new();
     let mut sent = Vec::new();

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use testkit::session::{ENR, MAC, client_address, clip, epoch, rng, start};
+use testkit::session::{ENR, MAC, client_address, clip, epoch, start};
 use tutk_session::{
     Client, ClientConfig, ClientId, Credentials, Dialect, Endpoint, Event, Frame, Instant, Output,
     Status,
@@ -46,7 +46,13 @@ impl Network {
             let mut config = SimulatorConfig::new(credentials, clip(seed, FRAMES, 10));
             config.dialects = vec![dialect];
             config.frames = Some(FRAMES as u64);
-            let camera = Simulator::new(config, address, rng(seed), epoch(now, now)).unwrap();
+            let camera = Simulator::new(
+                config,
+                address,
+                testkit::session::seed(seed),
+                epoch(now, now),
+            )
+            .unwrap();
             (address, (camera, now))
         });
         Self {
@@ -66,7 +72,11 @@ impl Network {
         let credentials = Credentials::new(uid, ENR, MAC).unwrap();
         let mut config = ClientConfig::new(address.parse().unwrap(), credentials);
         config.dialects = vec![self.dialect];
-        let client = Client::new(config, rng(seed), epoch(start(), self.now));
+        let client = Client::new(
+            config,
+            testkit::session::seed(seed),
+            epoch(start(), self.now),
+        );
         let id = self.endpoint.insert(client);
         self.poll();
         id

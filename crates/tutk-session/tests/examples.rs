@@ -46,8 +46,7 @@ impl ServedCamera {
             instant: clock(),
             unix: Duration::from_secs(1_760_000_000),
         };
-        let rng = Box::new(StdRng::seed_from_u64(1));
-        let camera = Simulator::new(config, address, rng, epoch).unwrap();
+        let camera = Simulator::new(config, address, [1; 32], epoch).unwrap();
         let stop = Arc::new(AtomicBool::new(false));
         let stopped = Arc::clone(&stop);
         Self {

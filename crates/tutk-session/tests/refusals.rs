@@ -14,7 +14,7 @@ use testkit::session::datagram::{iotc_dialects, records};
 use testkit::session::machine::StateMachine as _;
 use testkit::session::script::CameraScript;
 use testkit::session::{
-    ENR, LONG_ENR, MAC, Record, Simulation, UID, camera_address, clip, credentials, epoch, rng,
+    ENR, LONG_ENR, MAC, Record, Simulation, UID, camera_address, clip, credentials, epoch, seed,
     start,
 };
 use tutk_session::av_login::Status as LoginStatus;
@@ -322,7 +322,7 @@ fn simulator(change: impl FnOnce(&mut SimulatorConfig)) -> Result<Simulator, Err
     let (_, mut camera) = Simulation::pair(&Dialect::TRANSCODE, clip(1, 1, 1), 1);
     change(&mut camera);
     let start = start();
-    Simulator::new(camera, camera_address(), rng(1), epoch(start, start))
+    Simulator::new(camera, camera_address(), seed(1), epoch(start, start))
 }
 
 #[test]

@@ -9,8 +9,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rand::SeedableRng as _;
-use rand::rngs::StdRng;
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
 use testkit::session::script::CameraScript;
 use testkit::session::{Simulation, clip, clip_audio, credentials};
@@ -241,9 +239,8 @@ impl Backchannel {
         let psk = credentials().psk(script.dialect.key);
         let config =
             dtls_psk::Config::client(identity, psk).with_suites(&[CipherSuite::PskAes128CbcSha256]);
-        let mut rng = StdRng::seed_from_u64(9);
         Self {
-            dtls: Connection::client(Arc::new(config), &mut rng, script.now).unwrap(),
+            dtls: Connection::client(Arc::new(config), [9; 32], script.now).unwrap(),
             packets: Vec::new(),
         }
     }

@@ -11,12 +11,14 @@ use std::time::Duration;
 use av_login::{ClientEvent, ClientLogin, ClientOutput, Nonce, Password, User};
 use bytes::Bytes;
 use dtls_psk::{CipherSuite, Connection};
-use rand_core::CryptoRng;
+use rand::RngExt as _;
+use rand::rngs::StdRng;
 use tutk_frame::TalkPacket;
 use tutk_session::internal::{BACKCHANNEL, Channel, Outbox, REPEAT_INTERVAL, Wrapper};
 use tutk_session::{Dialect, psk};
 use tutk_time::Instant;
 
+use crate::config::SimulatorConfig;
 use crate::event::{ClientId, ReceivedAudio, SimulatorEvent};
 
 /// The configuration of all backchannels in one dialect.
@@ -40,19 +42,19 @@ pub(crate) struct Backchannel {
 }
 
 impl BackchannelConfig {
-    /// `configure` completes the DTLS configuration, as for the main channel.
     pub(crate) fn new(
         dialect: &'static Dialect,
         psk: dtls_psk::Psk,
         password: Password,
-        configure: impl FnOnce(dtls_psk::Config) -> dtls_psk::Config,
+        config: &SimulatorConfig,
     ) -> Self {
         // The identity that real cameras use here is not known.
-        let dtls = dtls_psk::Config::client(psk::IDENTITY, psk)
-            .with_suites(&[CipherSuite::PskAes128CbcSha256]);
+        let dtls = dtls_psk::Config::client_with(config.provider, psk::IDENTITY, psk)
+            .with_suites(&[CipherSuite::PskAes128CbcSha256])
+            .with_key_log(config.key_log);
         Self {
             dialect,
-            dtls: Arc::new(configure(dtls)),
+            dtls: Arc::new(dtls),
             password,
         }
     }
@@ -60,22 +62,20 @@ impl BackchannelConfig {
     /// Starts to open a backchannel.
     pub(crate) fn open(
         &self,
-        rng: &mut dyn CryptoRng,
+        rng: &mut StdRng,
         now: Instant,
     ) -> Result<Backchannel, dtls_psk::Error> {
-        let mut nonce = [0; 4];
-        rng.fill_bytes(&mut nonce);
         Ok(Backchannel {
             channel: Channel::new(
                 BACKCHANNEL,
-                Connection::client(Arc::clone(&self.dtls), rng, now)?,
+                Connection::client(Arc::clone(&self.dtls), rng.random(), now)?,
             ),
             login: ClientLogin::new(
                 self.dialect.login,
                 User::admin(),
                 self.password.clone(),
                 false,
-                Nonce(nonce),
+                Nonce(rng.random()),
             ),
             repeat_at: None,
             open: false,

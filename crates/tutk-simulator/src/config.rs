@@ -16,8 +16,8 @@ use crate::impairment::Impairment;
 use crate::personality::{ExtendedMasterSecret, Personality};
 use crate::recorded::RecordedAnswer;
 
-/// The configuration of a simulated camera. Made by [`SimulatorConfig::new`]; the fields can be
-/// changed afterwards.
+/// The configuration of a simulated camera. Made by `SimulatorConfig::new` or
+/// [`SimulatorConfig::new_with`]; the fields can be changed afterwards.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SimulatorConfig {
@@ -51,8 +51,8 @@ pub struct SimulatorConfig {
     pub trace_slices: bool,
     /// What happens to the datagrams that the camera sends.
     pub impairment: Impairment,
-    /// The cryptography; `None` for the one that this crate was built with.
-    pub provider: Option<CryptoProvider>,
+    /// The cryptography of DTLS.
+    pub provider: &'static dyn CryptoProvider,
 }
 
 /// A dialect of the camera, and what is derived from it.
@@ -65,9 +65,21 @@ pub(crate) struct DialectSetup {
 }
 
 impl SimulatorConfig {
-    /// A camera that answers in every dialect and streams without end.
+    /// A camera that answers in every dialect and streams without end. It has the default
+    /// [provider](dtls_psk::crypto) of the cryptography.
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     #[must_use]
     pub fn new(credentials: Credentials, clip: Clip) -> Self {
+        Self::new_with(dtls_psk::crypto::default_provider(), credentials, clip)
+    }
+
+    /// A camera like that of [`new`](Self::new), with a cryptography provider.
+    #[must_use]
+    pub fn new_with(
+        provider: &'static dyn CryptoProvider,
+        credentials: Credentials,
+        clip: Clip,
+    ) -> Self {
         Self {
             credentials,
             clip,
@@ -81,7 +93,7 @@ impl SimulatorConfig {
             key_log: false,
             trace_slices: false,
             impairment: Impairment::default(),
-            provider: None,
+            provider,
         }
     }
 }
@@ -109,28 +121,23 @@ impl DialectSetup {
         cookie_secret: [u8; 32],
     ) -> Result<Self, Error> {
         let psk = config.credentials.psk(dialect.key);
-        let configure = |mut dtls: dtls_psk::Config| {
-            if let Some(provider) = &config.provider {
-                dtls = dtls.with_provider(provider.clone());
-            }
-            dtls.with_key_log(config.key_log)
-        };
         let password = (config.credentials)
             .password(dialect.password)
             .map_err(Error::Login)?;
-        let backchannel = BackchannelConfig::new(dialect, psk.clone(), password.clone(), configure);
+        let backchannel = BackchannelConfig::new(dialect, psk.clone(), password.clone(), config);
         let personality = &config.personality;
         let with_ems = personality.extended_master_secret == ExtendedMasterSecret::Accepted;
         let lookup =
             move |identity: &[u8]| (identity == psk::IDENTITY.as_bytes()).then(|| psk.clone());
-        let dtls = dtls_psk::Config::server(lookup)
+        let dtls = dtls_psk::Config::server_with(config.provider, lookup)
             .with_suites(personality.suites)
             .with_extended_master_secret(with_ems)
             .with_cookie_exchange(personality.cookie_exchange)
-            .with_cookie_secret(cookie_secret);
+            .with_cookie_secret(cookie_secret)
+            .with_key_log(config.key_log);
         Ok(Self {
             dialect,
-            dtls: Arc::new(configure(dtls)),
+            dtls: Arc::new(dtls),
             password,
             backchannel,
         })

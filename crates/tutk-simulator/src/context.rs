@@ -2,7 +2,7 @@
 
 use std::net::SocketAddrV4;
 
-use rand_core::CryptoRng;
+use rand::rngs::StdRng;
 use tutk_session::Epoch;
 
 use crate::config::SimulatorConfig;
@@ -24,5 +24,5 @@ pub(crate) struct Context<'a> {
     pub(crate) device: &'a mut DeviceState,
     /// The number of authenticated clients.
     pub(crate) viewers: u8,
-    pub(crate) rng: &'a mut dyn CryptoRng,
+    pub(crate) rng: &'a mut StdRng,
 }

@@ -1,7 +1,7 @@
 //! Handling of packets that deviates from that of the codecs and of DTLS.
 
 use av_login::{ANSWER_LEN, LoginAnswer, Nonce, Status};
-use dtls_psk::passive::{self, RecordHeader, Sender};
+use dtls_psk::passive::{self, RecordHeader, Side};
 use hl_ioctl::JsonDocument;
 use tutk_frame::av::{FLAG_CLOCK, GROUPED};
 use tutk_frame::{
@@ -87,7 +87,7 @@ pub(crate) fn is_unanswered_hello(records: &[u8], personality: &Personality) -> 
     if let Some((header, fragment, _)) = RecordHeader::split(records)
         && (header.content_type, header.epoch) == (HANDSHAKE, 0)
     {
-        handshake.handle_record(Sender::Client, fragment, |_, _| {});
+        handshake.handle_record(Side::Client, fragment, |_, _| {});
     }
     without_ems && handshake.offers_extended_master_secret() == Some(true)
         || without_suite && handshake.offers_any_suite(personality.suites) == Some(false)
@@ -139,13 +139,13 @@ mod tests {
     use std::sync::Arc;
 
     use dtls_psk::{Config, Connection, Output, Psk};
-    use testkit::session::{rng, start};
+    use testkit::session::{seed, start};
 
     use super::*;
 
     fn hello(with_ems: bool) -> Vec<u8> {
         let config = Config::client("id", Psk::new([1; 32])).with_extended_master_secret(with_ems);
-        let mut client = Connection::client(Arc::new(config), &mut *rng(1), start()).unwrap();
+        let mut client = Connection::client(Arc::new(config), seed(1), start()).unwrap();
         match client.poll_output() {
             Output::Transmit(records) => records.to_vec(),
             other => panic!("{other:?}"),

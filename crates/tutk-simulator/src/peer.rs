@@ -180,7 +180,7 @@ impl Peer {
             return None;
         }
         if self.backchannel.is_none() {
-            match self.setup.backchannel.open(&mut *context.rng, now) {
+            match self.setup.backchannel.open(context.rng, now) {
                 Ok(backchannel) => self.backchannel = Some(backchannel),
                 Err(error) => tracing::error!(%error, "cannot open a backchannel"),
             }

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use av_login::{CameraLogin, User};
 use hl_ioctl::commands::ConnectResult;
 use hl_ioctl::{CameraExchange, UserRule};
-use rand_core::CryptoRng;
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use tutk_frame::{Direction, Uid};
 use tutk_session::internal::{
     AssignedSession, BACKCHANNEL, Channel, DiscoveryQuery, IDLE_TIMEOUT, Incoming, MAIN_CHANNEL,
@@ -41,7 +42,7 @@ pub struct Simulator {
     session_ids: SessionIds,
     dialects: Vec<Arc<DialectSetup>>,
     result: ConnectResult,
-    rng: Box<dyn CryptoRng + Send>,
+    rng: StdRng,
     device: DeviceState,
     /// The number of authenticated clients.
     viewers: u8,
@@ -58,8 +59,10 @@ pub struct Simulator {
 }
 
 impl Simulator {
-    /// A camera that listens at `listens`. Everything random is drawn from `rng`, except the key
-    /// shares of DTLS, which the [`CryptoProvider`](dtls_psk::crypto::CryptoProvider) draws.
+    /// A camera that listens at `listens`.
+    ///
+    /// `seed` must be 32 random bytes that are used for nothing else: all secrets are derived from
+    /// it. Two cameras with the same seed, configuration and input have the same output.
     ///
     /// # Errors
     /// [`Error::Authentication`] if the challenge's status needs a longer ENR, or K10003 does not
@@ -67,12 +70,11 @@ impl Simulator {
     pub fn new(
         config: SimulatorConfig,
         listens: SocketAddr,
-        mut rng: Box<dyn CryptoRng + Send>,
+        seed: [u8; 32],
         epoch: Epoch,
     ) -> Result<Self, Error> {
-        let (mut cookie_secret, mut session_secret) = ([0; 32], [0; 32]);
-        rng.fill_bytes(&mut cookie_secret);
-        rng.fill_bytes(&mut session_secret);
+        let mut rng = StdRng::from_seed(seed);
+        let [cookie_secret, session_secret] = rng.random();
         let dialects = config
             .dialects
             .iter()
@@ -355,7 +357,7 @@ impl Simulator {
         let wrapper = Wrapper::new(dialect, Arc::clone(&self.side), assigned, client.address);
         let dtls = Arc::clone(&setup.dtls);
         let address = client.address.to_string();
-        let dtls = dtls_psk::Connection::server(dtls, address.as_bytes(), &mut *self.rng, now);
+        let dtls = dtls_psk::Connection::server(dtls, address.as_bytes(), self.rng.random(), now);
         let dtls = dtls.map_err(|source| Error::Dtls {
             phase: Phase::Dtls,
             source,
@@ -363,8 +365,7 @@ impl Simulator {
         let mut login = av_login::CameraConfig::new(User::admin(), setup.password.clone());
         login.two_way_audio = self.shared.config.speaker;
         let login = CameraLogin::new(login);
-        let mut challenge = [0; 16];
-        self.rng.fill_bytes(&mut challenge);
+        let challenge = self.rng.random();
         let enr = self.shared.config.credentials.challenge_enr();
         let mut exchange = hl_ioctl::CameraConfig::new(enr, challenge);
         exchange.rule = dialect.challenge;
@@ -403,7 +404,7 @@ impl Simulator {
             shared: &self.shared,
             device: &mut self.device,
             viewers: self.viewers,
-            rng: &mut *self.rng,
+            rng: &mut self.rng,
         };
         let handled = match channel {
             BACKCHANNEL => {
@@ -426,7 +427,7 @@ impl Simulator {
             shared: &self.shared,
             device: &mut self.device,
             viewers: self.viewers,
-            rng: &mut *self.rng,
+            rng: &mut self.rng,
         };
         if let Err(reason) = peer.drive(now, &mut context, &mut self.outbox) {
             self.remove(client, reason);

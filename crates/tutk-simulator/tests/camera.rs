@@ -237,3 +237,12 @@ fn session_requests_do_not_evict_a_client_in_the_handshake() {
         assert!(script.peer.clients().any(ours), "{dialect}");
     }
 }
+
+#[test]
+fn state_machines_are_send_and_sync() {
+    fn check<T: Send + Sync>() {}
+    check::<tutk_session::Client>();
+    check::<tutk_session::Discoverer>();
+    check::<tutk_session::Supervisor>();
+    check::<tutk_simulator::Simulator>();
+}

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use dtls_psk::passive::{Handshake, Keys as RecordKeys, RecordHeader, Sender};
+use dtls_psk::crypto::default_provider;
+use dtls_psk::passive::{Handshake, Keys as RecordKeys, RecordHeader, Side};
 use tutk_dissect::Keys;
 use tutk_dissect::capture::Datagram;
 use tutk_session::Dialect;
@@ -69,13 +70,13 @@ impl Session {
     pub fn new(dialect: u8) -> (Self, Vec<Sent>) {
         let hellos = hellos();
         let mut handshake = Handshake::default();
-        for (hello, sender) in hellos.iter().zip([Sender::Client, Sender::Server]) {
+        for (hello, sender) in hellos.iter().zip([Side::Client, Side::Server]) {
             handshake.handle_record(sender, &hello[RecordHeader::LEN..], |_, _| {});
         }
         let parameters = handshake.parameters().expect("both hellos");
         let session = Self {
             dialect: Dialect::ALL[usize::from(dialect) % Dialect::ALL.len()],
-            keys: RecordKeys::new(parameters, &MASTER).expect("a crypto provider"),
+            keys: RecordKeys::new(default_provider(), parameters, &MASTER).expect("keys"),
             sequence: 0,
         };
         let mut sent = Vec::new();
@@ -116,8 +117,8 @@ impl Session {
         let (to_camera, channel) = (head & 1 == 0, head >> 1 & 1);
         // On the backchannel, the camera is the DTLS client.
         let sender = match to_camera == (channel == 0) {
-            true => Sender::Client,
-            false => Sender::Server,
+            true => Side::Client,
+            false => Side::Server,
         };
         self.sequence += 1;
         let header = RecordHeader {

@@ -5,8 +5,6 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use disco_cipher::tag::Tagger;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use tutk_session::dtls_psk::{Config, Connection, Output};
 use tutk_session::psk::IDENTITY;
 use tutk_session::tutk_frame::{DataHeader, Direction, Iotc, SessionId, WrapperLayout};
@@ -51,11 +49,9 @@ impl Mitm {
         credentials: &Credentials,
         now: Instant,
     ) -> Self {
-        let mut rng = StdRng::seed_from_u64(3);
         let psk = credentials.psk(dialect.key);
-        let client = Config::client(IDENTITY, psk.clone()).with_provider(provider::client());
-        let server =
-            Config::server(move |_: &[u8]| Some(psk.clone())).with_provider(provider::server());
+        let client = Config::client_with(provider::CLIENT, IDENTITY, psk.clone());
+        let server = Config::server_with(provider::SERVER, move |_: &[u8]| Some(psk.clone()));
         let leg = |dtls| Leg {
             dtls,
             sequence: 0,
@@ -67,10 +63,10 @@ impl Mitm {
             target,
             session: None,
             facing_client: leg(
-                Connection::server(Arc::new(server), b"mitm", &mut rng, now).expect("a server")
+                Connection::server(Arc::new(server), b"mitm", [3; 32], now).expect("a server")
             ),
             facing_camera: leg(
-                Connection::client(Arc::new(client), &mut rng, now).expect("a client")
+                Connection::client(Arc::new(client), [4; 32], now).expect("a client")
             ),
             changes: VecDeque::new(),
             forged: false,

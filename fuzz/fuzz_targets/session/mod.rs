@@ -10,8 +10,6 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use tutk_session::hl_ioctl::{HlMessage, Request};
 use tutk_session::tutk_frame::{AvStamp, IoctlMessage, IoctlRequest, SessionId};
 use tutk_session::{
@@ -122,13 +120,11 @@ impl World {
             unix: Duration::from_secs(1_760_000_000),
         };
         let clip = clip();
-        let mut camera = SimulatorConfig::new(credentials(), clip.clone());
+        let mut camera = SimulatorConfig::new_with(provider::SERVER, credentials(), clip.clone());
         camera.audio = (settings & 16 != 0).then(audio);
         camera.personality.cookie_exchange = settings & 4 != 0;
         camera.personality.max_clients = MAX_CLIENTS;
-        camera.provider = Some(provider::server());
-        let rng = Box::new(StdRng::seed_from_u64(2));
-        let camera = Simulator::new(camera, camera_address(), rng, epoch).expect("a camera");
+        let camera = Simulator::new(camera, camera_address(), [2; 32], epoch).expect("a camera");
         let mut world = Self {
             dialect,
             target,
@@ -554,8 +550,9 @@ impl World {
 }
 
 fn new_client(dialect: &'static Dialect, seed: u64, epoch: Epoch) -> Client {
-    let mut config = ClientConfig::new(camera_address(), credentials());
+    let mut config = ClientConfig::new_with(provider::CLIENT, camera_address(), credentials());
     config.dialects = vec![dialect];
-    config.provider = Some(provider::client());
-    Client::new(config, Box::new(StdRng::seed_from_u64(seed)), epoch)
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    Client::new(config, bytes, epoch)
 }

@@ -1,62 +1,69 @@
 //! A crypto provider for fast and repeatable runs. Its key exchange adds the two key shares. All
 //! other operations are those of RustCrypto.
 
-use dimpl::CryptoError;
 use tutk_session::dtls_psk::crypto::{
-    ActiveKeyExchange, Buf, CryptoProvider, NamedGroup, SupportedKxGroup,
+    Aead, AeadAlgorithm, AesCbc, CryptoError, CryptoProvider, Hash, KeyPair, RUST_CRYPTO, RecordMac,
 };
+use tutk_session::dtls_psk::{CipherSuite, Group};
+
+pub static CLIENT: &dyn CryptoProvider = &Sum(0x11);
+pub static SERVER: &dyn CryptoProvider = &Sum(0x47);
 
 /// Each role has a constant key share.
-static GROUPS: [&[&dyn SupportedKxGroup]; 2] = [&[&Sum(0x11)], &[&Sum(0x47)]];
-
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Sum(u8);
 
-pub fn client() -> CryptoProvider {
-    with(GROUPS[0])
-}
+impl CryptoProvider for Sum {
+    fn suites(&self) -> &[CipherSuite] {
+        RUST_CRYPTO.suites()
+    }
 
-pub fn server() -> CryptoProvider {
-    with(GROUPS[1])
-}
+    fn groups(&self) -> &[Group] {
+        &[Group::X25519]
+    }
 
-fn with(kx_groups: &'static [&'static dyn SupportedKxGroup]) -> CryptoProvider {
-    CryptoProvider {
-        kx_groups,
-        ..tutk_session::dtls_psk::crypto::rust_crypto::default_provider()
+    fn hash(&self, hash: Hash, data: &[u8], digest: &mut [u8]) -> Result<(), CryptoError> {
+        RUST_CRYPTO.hash(hash, data, digest)
+    }
+
+    fn hmac(
+        &self,
+        hash: Hash,
+        key: &[u8],
+        data: &[&[u8]],
+        tag: &mut [u8],
+    ) -> Result<(), CryptoError> {
+        RUST_CRYPTO.hmac(hash, key, data, tag)
+    }
+
+    fn key_pair(&self, _: Group, _: &[u8; 32]) -> Result<Box<dyn KeyPair>, CryptoError> {
+        Ok(Box::new(Share([self.0; 32])))
+    }
+
+    fn aead(&self, algorithm: AeadAlgorithm, key: &[u8]) -> Result<Box<dyn Aead>, CryptoError> {
+        RUST_CRYPTO.aead(algorithm, key)
+    }
+
+    fn aes_cbc(&self, key: &[u8]) -> Result<Box<dyn AesCbc>, CryptoError> {
+        RUST_CRYPTO.aes_cbc(key)
+    }
+
+    fn record_mac(&self, hash: Hash, key: &[u8]) -> Result<Box<dyn RecordMac>, CryptoError> {
+        RUST_CRYPTO.record_mac(hash, key)
     }
 }
 
-impl SupportedKxGroup for Sum {
-    fn name(&self) -> NamedGroup {
-        NamedGroup::X25519
-    }
+struct Share([u8; 32]);
 
-    fn start_exchange(&self, _: Buf) -> Result<Box<dyn ActiveKeyExchange>, CryptoError> {
-        Ok(Box::new(Exchange([self.0; 32])))
-    }
-}
-
-#[derive(Debug)]
-struct Exchange([u8; 32]);
-
-impl ActiveKeyExchange for Exchange {
-    fn pub_key(&self) -> &[u8] {
+impl KeyPair for Share {
+    fn public_key(&self) -> &[u8] {
         &self.0
     }
 
-    fn complete(self: Box<Self>, peer: &[u8], out: &mut Buf) -> Result<(), CryptoError> {
-        if peer.len() != self.0.len() {
-            return Err(CryptoError::InvalidPublicKey(NamedGroup::X25519));
-        }
-        out.clear();
-        for (ours, theirs) in self.0.iter().zip(peer) {
-            out.extend_from_slice(&[ours.wrapping_add(*theirs)]);
+    fn shared_secret(&self, peer: &[u8], shared: &mut [u8; 32]) -> Result<(), CryptoError> {
+        for ((to, ours), theirs) in shared.iter_mut().zip(self.0).zip(peer) {
+            *to = ours.wrapping_add(*theirs);
         }
         Ok(())
-    }
-
-    fn group(&self) -> NamedGroup {
-        NamedGroup::X25519
     }
 }

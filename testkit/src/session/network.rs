@@ -9,7 +9,7 @@ use tutk_simulator::{Simulator, SimulatorConfig, SimulatorEvent};
 use tutk_time::Instant;
 
 use super::machine::StateMachine as _;
-use super::{camera_address, epoch, rng, start};
+use super::{camera_address, epoch, seed, start};
 
 const LATENCY: Duration = Duration::from_millis(2);
 
@@ -39,7 +39,7 @@ pub struct NetworkClient {
 impl Network {
     pub fn new(camera: SimulatorConfig) -> Self {
         let start = start();
-        let camera = Simulator::new(camera, camera_address(), rng(100), epoch(start, start));
+        let camera = Simulator::new(camera, camera_address(), seed(100), epoch(start, start));
         Self {
             start,
             now: start,
@@ -60,7 +60,7 @@ impl Network {
         let epoch = epoch(self.start, self.now);
         self.clients.push(NetworkClient {
             address: SocketAddr::from(([192, 0, 2, last], 5000)),
-            client: Client::new(config, rng(index as u64), epoch),
+            client: Client::new(config, seed(index as u64), epoch),
             deadline: self.now,
             frames: Vec::new(),
             events: Vec::new(),

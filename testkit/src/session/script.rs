@@ -22,7 +22,7 @@ use tutk_time::Instant;
 
 use super::datagram::{cc51_discovery, data, descramble, iotc_layout, records, scramble};
 use super::machine::StateMachine;
-use super::{camera_address, client_address, credentials, epoch, rng, start};
+use super::{camera_address, client_address, credentials, epoch, seed, start};
 
 /// The session and ticket that a [`CameraScript`] assigns in `cc51`.
 pub const ASSIGNED: SessionId = SessionId(*b"is given");
@@ -283,7 +283,7 @@ impl CameraScript {
         let mut config = ClientConfig::new(camera_address(), credentials());
         config.dialects = vec![dialect];
         change(&mut config);
-        let client = Client::new(config, rng(1), epoch(start, start));
+        let client = Client::new(config, seed(1), epoch(start, start));
         Self::with_peer(dialect, client, start, camera_address(), ASSIGNED)
     }
 
@@ -349,7 +349,7 @@ impl CameraScript {
         let config =
             dtls_psk::Config::server(move |_: &[u8]| Some(psk.clone())).with_cookie_exchange(false);
         let config = change(config);
-        let server = Connection::server(Arc::new(config), b"client", &mut *rng(2), self.now);
+        let server = Connection::server(Arc::new(config), b"client", seed(2), self.now);
         self.dtls = Some(server.unwrap());
     }
 
@@ -429,7 +429,8 @@ impl ClientScript {
     pub fn new(dialect: &'static Dialect, mut config: SimulatorConfig) -> Self {
         config.dialects = vec![dialect];
         let start = start();
-        let camera = Simulator::new(config, camera_address(), rng(1), epoch(start, start)).unwrap();
+        let camera =
+            Simulator::new(config, camera_address(), seed(1), epoch(start, start)).unwrap();
         Self::with_peer(dialect, camera, start, client_address(), REQUESTED)
     }
 
@@ -479,7 +480,7 @@ impl ClientScript {
     fn dtls_client(&self) -> Connection {
         let psk = credentials().psk(self.dialect.key);
         let config = Arc::new(dtls_psk::Config::client(tutk_session::psk::IDENTITY, psk));
-        Connection::client(config, &mut *rng(2), self.now).unwrap()
+        Connection::client(config, seed(2), self.now).unwrap()
     }
 
     /// Sends both login packets.

@@ -16,7 +16,7 @@ use tutk_simulator::{Simulator, SimulatorConfig};
 use tutk_time::Instant;
 
 use super::machine::StateMachine as _;
-use super::{camera_address, client_address, epoch, rng, start};
+use super::{camera_address, client_address, epoch, start};
 
 const LATENCY: Duration = Duration::from_millis(5);
 
@@ -101,7 +101,7 @@ impl SupervisorSimulation {
         let mut simulation = Self {
             now: start,
             start,
-            supervisor: Supervisor::new(supervisor, rng(seed), epoch(start, start)),
+            supervisor: Supervisor::new(supervisor, super::seed(seed), epoch(start, start)),
             deadline: start,
             camera: None,
             config,
@@ -126,7 +126,12 @@ impl SupervisorSimulation {
     pub fn start_camera(&mut self) {
         self.seed += 1;
         let epoch = epoch(self.start, self.now);
-        let camera = Simulator::new(self.config.clone(), camera_address(), rng(self.seed), epoch);
+        let camera = Simulator::new(
+            self.config.clone(),
+            camera_address(),
+            super::seed(self.seed),
+            epoch,
+        );
         self.camera = Some(camera.unwrap());
         self.settle();
     }

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use tutk_time::Instant;
 
 use super::*;
@@ -27,12 +25,11 @@ fn drain(connection: &mut Connection) -> (Vec<Vec<u8>>, Vec<Event>) {
 
 fn pair() -> (Connection, Connection, Instant) {
     let now = Instant::ZERO;
-    let mut rng = StdRng::seed_from_u64(5);
     let psk = || Psk::new([9; 32]);
     let client = Arc::new(Config::client("x", psk()));
     let server = Arc::new(Config::server(move |_: &[u8]| Some(psk())));
-    let client = Connection::client(client, &mut rng, now).unwrap();
-    let server = Connection::server(server, b"", &mut rng, now).unwrap();
+    let client = Connection::client(client, [5; 32], now).unwrap();
+    let server = Connection::server(server, b"", [6; 32], now).unwrap();
     (client, server, now)
 }
 
@@ -249,8 +246,7 @@ fn offered_session_and_ticket_are_ignored() {
     drop(server);
     let psk = || Psk::new([9; 32]);
     let config = Config::server(move |_: &[u8]| Some(psk())).with_cookie_exchange(false);
-    let mut rng = StdRng::seed_from_u64(5);
-    let mut server = Connection::server(Arc::new(config), b"", &mut rng, now).unwrap();
+    let mut server = Connection::server(Arc::new(config), b"", [5; 32], now).unwrap();
     // The client's hello with an added session ID and session_ticket extension (35).
     let hello = drain(&mut client).0.remove(0);
     let body = &hello[25..];
@@ -341,8 +337,7 @@ fn server_answers_that_were_not_offered_are_rejected() {
     };
     let answered = |config: Config, mut datagram: Vec<u8>| {
         let (_, _, now) = pair();
-        let mut rng = StdRng::seed_from_u64(5);
-        let mut client = Connection::client(Arc::new(config), &mut rng, now).unwrap();
+        let mut client = Connection::client(Arc::new(config), [5; 32], now).unwrap();
         client.handle_datagram(now, &mut datagram, |_| {})
     };
     use crate::CipherSuite as S;

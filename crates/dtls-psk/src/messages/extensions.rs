@@ -1,5 +1,7 @@
 //! Hello extensions (RFC 5246 section 7.4.1.4).
 
+use alloc::vec::Vec;
+
 use super::{Reader, put_vec8, put_vec16};
 use crate::error::Error;
 use crate::group::Group;

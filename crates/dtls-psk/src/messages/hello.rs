@@ -1,6 +1,8 @@
 //! ClientHello, HelloVerifyRequest and ServerHello (RFC 6347 section 4.3.2, RFC 5246 section
 //! 7.4.1).
 
+use alloc::vec::Vec;
+
 use super::extensions::{self, Extensions};
 use super::{Reader, put_vec8, put_vec16};
 use crate::error::Error;

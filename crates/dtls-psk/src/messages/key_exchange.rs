@@ -1,6 +1,8 @@
 //! ServerKeyExchange and ClientKeyExchange of PSK (RFC 4279 section 2) and ECDHE_PSK (RFC 5489
 //! section 2, RFC 8422 section 5.4).
 
+use alloc::vec::Vec;
+
 use super::{Reader, put_vec8, put_vec16};
 use crate::error::Error;
 use crate::suites::KeyExchange;

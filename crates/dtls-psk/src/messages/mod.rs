@@ -4,6 +4,8 @@ pub(crate) mod extensions;
 pub(crate) mod hello;
 pub(crate) mod key_exchange;
 
+use alloc::vec::Vec;
+
 use crate::error::Error;
 
 /// The length of a handshake header, in bytes.

@@ -1,16 +1,14 @@
-//! The AEADs, which the crypto provider implements.
+//! The nonces and fragments of AEADs.
 
-use dimpl::CryptoError;
-use dimpl::crypto::{
-    Aad, Buf, Cipher, CryptoProvider, Dtls12CipherSuite, Nonce, SupportedDtls12CipherSuite, TmpBuf,
-};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
 use zeroize::Zeroizing;
 
 use super::{Algorithm, BulkCipher, DirectionKeys, KeyLengths, Protection, additional_data};
-use crate::error::Error;
+use crate::crypto::{Aead, AeadAlgorithm, CryptoError, CryptoProvider, NONCE_LEN};
 use crate::record::RecordId;
-
-const NONCE_LEN: usize = 12;
 
 /// AEAD_CHACHA20_POLY1305: no MAC key, a 256-bit key and a 96-bit IV (RFC 7905 section 2).
 pub(crate) static CHACHA20_POLY1305: BulkCipher = BulkCipher {
@@ -19,12 +17,7 @@ pub(crate) static CHACHA20_POLY1305: BulkCipher = BulkCipher {
         key: 32,
         iv: NONCE_LEN,
     },
-    algorithm: Algorithm::Aead(Aead {
-        name: "ChaCha20-Poly1305",
-        suite: Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256,
-        explicit_len: 0,
-        tag_len: 16,
-    }),
+    algorithm: Algorithm::Aead(AeadAlgorithm::ChaCha20Poly1305, Nonces::Implicit),
 };
 
 /// AES-128-CCM with an 8-byte tag: no MAC key, a 128-bit key and a 32-bit salt (RFC 6655 section
@@ -35,53 +28,25 @@ pub(crate) static AES_128_CCM_8: BulkCipher = BulkCipher {
         key: 16,
         iv: 4,
     },
-    algorithm: Algorithm::Aead(Aead {
-        name: "AES-128-CCM-8",
-        suite: Dtls12CipherSuite::PSK_AES128_CCM_8,
-        explicit_len: 8,
-        tag_len: 8,
-    }),
+    algorithm: Algorithm::Aead(AeadAlgorithm::Aes128Ccm8, Nonces::Explicit),
 };
 
-/// An AEAD.
-#[derive(Debug)]
-pub(super) struct Aead {
-    name: &'static str,
-    /// A suite of the provider that uses this AEAD.
-    suite: Dtls12CipherSuite,
-    /// The length of the explicit nonce in bytes: 8 or 0.
-    explicit_len: usize,
-    tag_len: usize,
+/// The second part of a nonce.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nonces {
+    /// The number of the record (RFC 7905 section 2).
+    Implicit,
+    /// Sent with each record (RFC 5246 section 6.2.3.3).
+    Explicit,
 }
 
-impl Aead {
-    /// Returns the provider's implementation.
-    pub(super) fn find(
-        &self,
-        provider: &CryptoProvider,
-    ) -> Result<&'static dyn SupportedDtls12CipherSuite, Error> {
-        let mut suites = provider.cipher_suites.iter().copied();
-        suites
-            .find(|suite| suite.suite() == self.suite)
-            .ok_or(Error::ProviderLacks(self.name))
-    }
-
-    /// Creates the protection of one direction.
-    pub(super) fn protection(
-        &'static self,
-        provider: &CryptoProvider,
-        keys: DirectionKeys<'_>,
-    ) -> Result<Box<dyn Protection>, Error> {
-        let mut iv = Zeroizing::new([0; NONCE_LEN]);
-        for (to, from) in iv.iter_mut().zip(keys.iv) {
-            *to = *from;
+impl Nonces {
+    /// Returns the length of the explicit nonce in bytes.
+    fn explicit_len(self) -> usize {
+        match self {
+            Nonces::Implicit => 0,
+            Nonces::Explicit => 8,
         }
-        Ok(Box::new(AeadProtection {
-            aead: self,
-            cipher: self.find(provider)?.create_cipher(keys.key)?,
-            iv,
-            scratch: Buf::new(),
-        }))
     }
 }
 
@@ -92,31 +57,47 @@ impl Aead {
 /// | 8 | CCM only: the explicit nonce; this crate sends epoch and sequence number |
 /// | n | ciphertext |
 /// | 8 or 16 | tag |
-#[derive(Debug)]
-struct AeadProtection {
-    aead: &'static Aead,
-    cipher: Box<dyn Cipher>,
+pub(super) struct AeadProtection {
+    cipher: Box<dyn Aead>,
+    explicit_len: usize,
+    tag_len: usize,
     /// The IV, or the salt and 8 zero bytes.
     iv: Zeroizing<[u8; NONCE_LEN]>,
-    /// A buffer for sealing, kept to avoid allocation.
-    scratch: Buf,
 }
 
 impl AeadProtection {
+    pub(super) fn new(
+        provider: &dyn CryptoProvider,
+        algorithm: AeadAlgorithm,
+        nonces: Nonces,
+        keys: DirectionKeys<'_>,
+    ) -> Result<Self, CryptoError> {
+        let mut iv = Zeroizing::new([0; NONCE_LEN]);
+        for (to, from) in iv.iter_mut().zip(keys.iv) {
+            *to = *from;
+        }
+        Ok(Self {
+            cipher: provider.aead(algorithm, keys.key)?,
+            explicit_len: nonces.explicit_len(),
+            tag_len: algorithm.tag_len(),
+            iv,
+        })
+    }
+
     /// Returns IV XOR (4 zero bytes ‖ `number`). The number is that of the record (RFC 7905 section
     /// 2), or the explicit nonce, which results in salt ‖ explicit nonce (RFC 6655 section 3).
-    fn nonce(&self, number: [u8; 8]) -> Nonce {
+    fn nonce(&self, number: [u8; 8]) -> [u8; NONCE_LEN] {
         let mut nonce = *self.iv;
         for (byte, number) in nonce.iter_mut().skip(4).zip(number) {
             *byte ^= number;
         }
-        Nonce(nonce)
+        nonce
     }
 }
 
 impl Protection for AeadProtection {
     fn max_plaintext(&self, fragment: usize) -> Option<usize> {
-        fragment.checked_sub(self.aead.explicit_len + self.aead.tag_len)
+        fragment.checked_sub(self.explicit_len + self.tag_len)
     }
 
     fn seal(
@@ -125,31 +106,27 @@ impl Protection for AeadProtection {
         plaintext: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), CryptoError> {
-        let len = u16::try_from(plaintext.len())
-            .map_err(|_| CryptoError::OperationFailed(dimpl::CryptoOperation::Encrypt))?;
+        let len = u16::try_from(plaintext.len()).map_err(|_| CryptoError)?;
         let number = record.number();
         let nonce = self.nonce(number);
-        let aad = Aad(additional_data(record, len).into());
-        // A provider seals only a whole `Buf`, and `out` already contains headers, so the plaintext
-        // is copied in and the fragment out. Both copies are cheap compared to the cipher (see
-        // benches/record.rs), and allocate only until the buffers have grown.
-        self.scratch.clear();
-        self.scratch.extend_from_slice(plaintext);
-        self.cipher.encrypt(&mut self.scratch, aad, nonce)?;
-        out.extend(number.iter().take(self.aead.explicit_len));
-        out.extend_from_slice(&self.scratch);
-        Ok(())
+        out.extend(number.iter().take(self.explicit_len));
+        let additional_data = additional_data(record, len);
+        self.cipher.seal(&nonce, &additional_data, plaintext, out)
     }
 
     fn open<'a>(&mut self, record: RecordId, fragment: &'a mut [u8]) -> Option<&'a mut [u8]> {
-        let (explicit, sealed) = fragment.split_at_mut_checked(self.aead.explicit_len)?;
-        let plaintext_len = sealed.len().checked_sub(self.aead.tag_len)?;
-        let aad = Aad(additional_data(record, u16::try_from(plaintext_len).ok()?).into());
+        let (explicit, sealed) = fragment.split_at_mut_checked(self.explicit_len)?;
+        let plaintext_len = sealed.len().checked_sub(self.tag_len)?;
+        let additional_data = additional_data(record, u16::try_from(plaintext_len).ok()?);
         let nonce = self.nonce(<[u8; 8]>::try_from(explicit).unwrap_or_else(|_| record.number()));
-        self.cipher
-            .decrypt(&mut TmpBuf::new(sealed), aad, nonce)
-            .ok()?;
+        self.cipher.open(&nonce, &additional_data, sealed).ok()?;
         sealed.get_mut(..plaintext_len)
+    }
+}
+
+impl fmt::Debug for AeadProtection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AeadProtection").finish_non_exhaustive()
     }
 }
 
@@ -157,10 +134,11 @@ impl Protection for AeadProtection {
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod tests {
     use super::*;
+    use crate::crypto::all_providers;
     use crate::record::{ContentType, Epoch};
     use crate::test_vectors::{RECORD, hex};
 
-    fn protection(cipher: &'static BulkCipher, key: &[u8], iv: &[u8]) -> Box<dyn Protection> {
+    fn protections(cipher: &BulkCipher, key: &[u8], iv: &[u8]) -> Vec<Box<dyn Protection>> {
         let keys = DirectionKeys {
             mac: &[],
             key,
@@ -168,8 +146,10 @@ mod tests {
             encrypt_then_mac: false,
             iv_key: &[0; 32],
         };
-        let provider = crate::Config::client("x", crate::Psk::new("x")).provider;
-        cipher.protection(&provider.unwrap(), keys).unwrap()
+        all_providers()
+            .into_iter()
+            .map(|provider| cipher.protection(provider, keys).unwrap())
+            .collect()
     }
 
     /// Opens `fragment`, and rejects it with any change, any shorter length or another record id.
@@ -227,25 +207,27 @@ mod tests {
         let ciphertext = hex(
             "d31a8d34648e60db7b86afbc53ef7ec2a4aded51296e08fea9e2b5a736ee62d63dbea45e8ca9671282fafb69da92728b1a71de0a9e060b2905d6a5b67ecd3b3692ddbd7f2d778b8c9803aee328091b58fab324e4fad675945585808b4831d7bc3ff4def08e4b7a9de576d26586cec64b6116",
         );
-        let mut protection = protection(&CHACHA20_POLY1305, &key, &iv);
-        let mut out = Vec::new();
-        protection.seal(RECORD, plaintext, &mut out).unwrap();
-        assert_eq!(&out[..plaintext.len()], ciphertext);
-        assert_eq!(out.len(), plaintext.len() + 16);
-        opens_only_unchanged(&mut *protection, &out, plaintext);
+        for mut protection in protections(&CHACHA20_POLY1305, &key, &iv) {
+            let mut out = Vec::new();
+            protection.seal(RECORD, plaintext, &mut out).unwrap();
+            assert_eq!(&out[..plaintext.len()], ciphertext);
+            assert_eq!(out.len(), plaintext.len() + 16);
+            opens_only_unchanged(&mut *protection, &out, plaintext);
+        }
     }
 
     /// Created with another implementation of CCM (pyca/cryptography 48 with OpenSSL).
     #[test]
     fn aes_128_ccm_8_matches_known_record_and_rejects_changed_ones() {
         let key: Vec<u8> = (0x40..0x50).collect();
-        let mut protection = protection(&AES_128_CCM_8, &key, &[0x10, 0x11, 0x12, 0x13]);
-        let plaintext: Vec<u8> = (0x20..0x38).collect();
-        let mut out = Vec::new();
-        protection.seal(RECORD, &plaintext, &mut out).unwrap();
-        let record =
-            "00010000000000056b8a6a928c04c49cdb3eb388f728e7dc9cca17f331090c3619b3d767f10ccd7a";
-        assert_eq!(out, hex(record));
-        opens_only_unchanged(&mut *protection, &out, &plaintext);
+        for mut protection in protections(&AES_128_CCM_8, &key, &[0x10, 0x11, 0x12, 0x13]) {
+            let plaintext: Vec<u8> = (0x20..0x38).collect();
+            let mut out = Vec::new();
+            protection.seal(RECORD, &plaintext, &mut out).unwrap();
+            let record =
+                "00010000000000056b8a6a928c04c49cdb3eb388f728e7dc9cca17f331090c3619b3d767f10ccd7a";
+            assert_eq!(out, hex(record));
+            opens_only_unchanged(&mut *protection, &out, &plaintext);
+        }
     }
 }

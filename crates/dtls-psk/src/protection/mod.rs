@@ -1,12 +1,15 @@
 //! Record protection: encryption and authentication.
 
 pub(crate) mod aead;
-pub(crate) mod aes_cbc;
+pub(crate) mod cbc;
 
-use dimpl::CryptoError;
-use dimpl::crypto::{CryptoProvider, CryptoSafe};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
 
-use self::aead::Aead;
+use self::aead::{AeadProtection, Nonces};
+use self::cbc::CbcProtection;
+use crate::crypto::{AeadAlgorithm, CryptoError, CryptoProvider, Hash};
 use crate::error::Error;
 use crate::record::RecordId;
 
@@ -22,10 +25,9 @@ pub(crate) struct BulkCipher {
 
 #[derive(Debug)]
 enum Algorithm {
-    /// The provider implements the AEAD.
-    Aead(Aead),
-    /// This crate implements CBC. The function creates the protection of one direction.
-    Cbc(fn(DirectionKeys<'_>) -> Result<Box<dyn Protection>, Error>),
+    Aead(AeadAlgorithm, Nonces),
+    /// AES-CBC with the HMAC of this hash.
+    Cbc(Hash),
 }
 
 impl BulkCipher {
@@ -33,24 +35,20 @@ impl BulkCipher {
         matches!(self.algorithm, Algorithm::Cbc(_))
     }
 
-    /// Fails if `provider` lacks the AEAD.
-    pub(crate) fn check(&self, provider: &CryptoProvider) -> Result<(), Error> {
-        match &self.algorithm {
-            Algorithm::Aead(aead) => aead.find(provider).map(drop),
-            Algorithm::Cbc(_) => Ok(()),
-        }
-    }
-
     /// Creates the protection of one direction.
     pub(crate) fn protection(
-        &'static self,
-        provider: &CryptoProvider,
+        &self,
+        provider: &dyn CryptoProvider,
         keys: DirectionKeys<'_>,
     ) -> Result<Box<dyn Protection>, Error> {
-        match &self.algorithm {
-            Algorithm::Aead(aead) => aead.protection(provider, keys),
-            Algorithm::Cbc(new) => new(keys),
-        }
+        let protection: Result<Box<dyn Protection>, CryptoError> = match self.algorithm {
+            Algorithm::Aead(aead, nonces) => AeadProtection::new(provider, aead, nonces, keys)
+                .map(|protection| Box::new(protection) as _),
+            Algorithm::Cbc(hash) => {
+                CbcProtection::new(provider, hash, keys).map(|protection| Box::new(protection) as _)
+            }
+        };
+        protection.map_err(|CryptoError| Error::Crypto("creating a cipher"))
     }
 }
 
@@ -76,7 +74,7 @@ pub(crate) struct DirectionKeys<'a> {
 }
 
 /// The record protection of one direction.
-pub(crate) trait Protection: CryptoSafe {
+pub(crate) trait Protection: fmt::Debug + Send + Sync {
     /// Returns the longest plaintext that fits in a fragment of `fragment` bytes, or `None` if not
     /// even the empty plaintext fits.
     fn max_plaintext(&self, fragment: usize) -> Option<usize>;

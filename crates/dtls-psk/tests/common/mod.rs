@@ -11,15 +11,12 @@
 )]
 
 pub mod adversary;
-pub mod seeded;
 pub mod variants;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use dtls_psk::{CipherSuite, Config, Connected, Connection, Error, Event, Output, Psk};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use tutk_time::Instant;
 
 pub const IDENTITY: &str = "test-client";
@@ -39,6 +36,13 @@ pub fn suites() -> Vec<CipherSuite> {
     CipherSuite::ALL.to_vec()
 }
 
+/// Returns the seed with this number.
+pub fn expand(seed: u64) -> [u8; 32] {
+    let mut expanded = [0; 32];
+    expanded[..8].copy_from_slice(&seed.to_be_bytes());
+    expanded
+}
+
 /// An endpoint with its outputs and received data.
 #[derive(Debug)]
 pub struct Peer {
@@ -52,17 +56,15 @@ pub struct Peer {
 
 impl Peer {
     pub fn client(config: Config, seed: u64, now: Instant) -> Self {
-        let mut rng = StdRng::seed_from_u64(seed);
         Self::new(
-            Connection::client(Arc::new(config), &mut rng, now).unwrap(),
+            Connection::client(Arc::new(config), expand(seed), now).unwrap(),
             now,
         )
     }
 
     pub fn server(config: Config, seed: u64, now: Instant) -> Self {
-        let mut rng = StdRng::seed_from_u64(!seed);
         Self::new(
-            Connection::server(Arc::new(config), b"192.0.2.1:7", &mut rng, now).unwrap(),
+            Connection::server(Arc::new(config), b"192.0.2.1:7", expand(!seed), now).unwrap(),
             now,
         )
     }

@@ -6,12 +6,10 @@ use std::time::Duration;
 
 use crate::common::adversary::records;
 use crate::common::variants::{MESSAGE, RECORD, Resize, Variant, all_variants, ends, resized};
-use crate::common::{IDENTITY, KEY, Pair, Peer, client_config, seeded, server_config, suites};
+use crate::common::{IDENTITY, KEY, Pair, Peer, client_config, server_config, suites};
 use dtls_psk::{
     AlertDescription, AlertLevel, CipherSuite, Config, Connection, Error, Output, Psk, Stage,
 };
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use tutk_time::Instant;
 
 const ALERT: u8 = 21;
@@ -197,8 +195,7 @@ fn config_with_secret(suite: CipherSuite, secret: u8) -> Arc<Config> {
 
 /// Sends one hello to a new server. Returns its answer and whether it keeps state.
 fn ask(config: &Arc<Config>, address: &[u8], hello: &[u8], now: Instant) -> (Vec<u8>, bool) {
-    let mut rng = StdRng::seed_from_u64(7);
-    let mut server = Connection::server(Arc::clone(config), address, &mut rng, now).unwrap();
+    let mut server = Connection::server(Arc::clone(config), address, [7; 32], now).unwrap();
     server
         .handle_datagram(now, &mut hello.to_vec(), |_| panic!("data"))
         .unwrap();
@@ -278,22 +275,16 @@ fn cookie_is_valid_only_unchanged_for_one_address_and_hello() {
             }
             let mut other = second.clone();
             other[at] ^= 1;
-            let mut rng = StdRng::seed_from_u64(7);
-            let mut server =
-                Connection::server(Arc::clone(&config), b"one", &mut rng, now).unwrap();
+            let mut server = Connection::server(Arc::clone(&config), b"one", [7; 32], now).unwrap();
             server.handle_datagram(now, &mut other, |_| {}).unwrap();
             assert!(!server.has_started(), "byte {at}");
         }
     }
 }
 
-/// Returns all that a server sends to this client with the times, with seeded randomness.
+/// Returns all that a server sends to this client with the times. Its seed is always the same.
 fn conversation(variant: Variant, client: Config) -> (Vec<(Duration, Vec<u8>)>, Pair) {
-    let provider = seeded::provider(5);
-    let mut pair = Pair::new(
-        variant.apply(client).with_provider(provider.clone()),
-        variant.server().with_provider(provider),
-    );
+    let mut pair = Pair::new(variant.apply(client), variant.server());
     let start = pair.now;
     let mut sent = Vec::new();
     // Like `Pair::run`, but with times.

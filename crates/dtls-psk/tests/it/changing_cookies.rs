@@ -6,31 +6,24 @@ use std::time::Duration;
 
 use crate::common::{Peer, client_config, server_config};
 use dtls_psk::{Accept, Acceptor, Connection, Event, Output};
-use rand::SeedableRng;
-use rand::rngs::StdRng;
 use tutk_time::Instant;
 
 const MESSAGE_NUMBER: usize = 13 + 4;
 
 struct Fixture {
     acceptor: Acceptor,
-    rng: StdRng,
 }
 
 impl Fixture {
     fn new() -> Self {
-        let mut rng = StdRng::seed_from_u64(7);
         Self {
-            acceptor: Acceptor::new(Arc::new(server_config()), &mut rng).unwrap(),
-            rng,
+            acceptor: Acceptor::new(Arc::new(server_config()), [7; 32]).unwrap(),
         }
     }
 
     fn verify_request(&mut self, now: Instant, hello: &[u8]) -> Vec<u8> {
         let mut hello = hello.to_vec();
-        let accept = self
-            .acceptor
-            .handle_datagram(b"peer", &mut hello, &mut self.rng, now);
+        let accept = self.acceptor.handle_datagram(b"peer", &mut hello, now);
         match accept.unwrap() {
             Accept::Reply(reply) => reply.to_vec(),
             other => panic!("{other:?}"),
@@ -39,9 +32,7 @@ impl Fixture {
 
     fn connection(&mut self, now: Instant, hello: &[u8]) -> Box<Connection> {
         let mut hello = hello.to_vec();
-        let accept = self
-            .acceptor
-            .handle_datagram(b"peer", &mut hello, &mut self.rng, now);
+        let accept = self.acceptor.handle_datagram(b"peer", &mut hello, now);
         match accept.unwrap() {
             Accept::Connection(connection) => connection,
             other => panic!("{other:?}"),
@@ -78,7 +69,7 @@ fn late_answer_to_a_retransmitted_hello_is_ignored() {
     let mut fixture = Fixture::new();
     let first = client.outgoing.remove(0);
     let answer = fixture.verify_request(now, &first);
-    fixture.acceptor.rotate_secret(&mut fixture.rng);
+    fixture.acceptor.rotate_secret().unwrap();
     let late = fixture.verify_request(now, &first);
     assert_ne!(answer, late);
 
@@ -103,8 +94,8 @@ fn new_cookie_is_used_after_the_old_one_got_no_answer() {
     now += Duration::from_secs(1);
     client.handle_timeout(now);
     client.outgoing.clear();
-    fixture.acceptor.rotate_secret(&mut fixture.rng);
-    fixture.acceptor.rotate_secret(&mut fixture.rng);
+    fixture.acceptor.rotate_secret().unwrap();
+    fixture.acceptor.rotate_secret().unwrap();
     let late = fixture.verify_request(now, &first);
     client.handle(now, &late);
     let hello = client.outgoing.remove(0);

@@ -1,14 +1,30 @@
-//! With a seeded key exchange, runs repeat byte for byte.
+//! Runs with the same seeds repeat byte for byte, with any crypto provider.
 
-use crate::common::{Pair, client_config, seeded, server_config};
-use dtls_psk::Connection;
+use crate::common::variants::{Variant, all_variants};
+use crate::common::{IDENTITY, KEY, Pair, Peer};
+use dtls_psk::crypto::{self, CryptoProvider};
+use dtls_psk::{Acceptor, Config, Connection, Instant, Psk};
 
-fn run(seed: u64) -> Vec<Vec<u8>> {
-    let provider = seeded::provider(seed);
-    let mut pair = Pair::new(
-        client_config().with_provider(provider.clone()),
-        server_config().with_provider(provider),
-    );
+type Provider = &'static dyn CryptoProvider;
+
+fn providers() -> Vec<Provider> {
+    vec![
+        #[cfg(feature = "aws-lc-rs")]
+        crypto::AWS_LC_RS,
+        #[cfg(feature = "rust-crypto")]
+        crypto::RUST_CRYPTO,
+    ]
+}
+
+fn run(seed: u64, variant: Variant, client: Provider, server: Provider) -> Vec<Vec<u8>> {
+    let client = Config::client_with(client, IDENTITY, Psk::new(KEY));
+    let server = Config::server_with(server, |_: &[u8]| Some(Psk::new(KEY)));
+    let now = Instant::ZERO;
+    let mut pair = Pair {
+        now,
+        client: Peer::client(variant.apply(client.with_key_log(true)), seed, now),
+        server: Peer::server(variant.apply(server.with_key_log(true)), seed, now),
+    };
     let mut all = Vec::new();
     // Every third datagram is lost, to include retransmissions.
     pair.run(|number, _, datagram| {
@@ -26,15 +42,33 @@ fn run(seed: u64) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn same_seed_gives_the_same_bytes() {
-    let first = run(1);
-    assert!(first.len() > 8);
-    assert_eq!(first, run(1));
-    assert_ne!(first, run(2));
+fn same_seed_gives_the_same_bytes_with_any_provider() {
+    for variant in all_variants() {
+        let default = crypto::default_provider();
+        let first = run(1, variant, default, default);
+        assert!(first.len() > 8);
+        assert_ne!(first, run(2, variant, default, default));
+        for client in providers() {
+            for server in providers() {
+                let repeated = run(1, variant, client, server);
+                assert_eq!(first, repeated, "{variant:?} {client:?} {server:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn default_is_aws_lc_rs_if_it_is_enabled() {
+    assert_eq!(
+        format!("{:?}", crypto::default_provider()),
+        format!("{:?}", providers()[0])
+    );
 }
 
 #[test]
 fn connections_are_send_and_sync() {
     fn check<T: Send + Sync>() {}
     check::<Connection>();
+    check::<Acceptor>();
+    check::<Config>();
 }

@@ -99,6 +99,16 @@ fn text() -> Vec<u8> {
 }
 
 #[test]
+fn own_provider_connects() {
+    let (out, errors) = Running::start(example("own-provider")).finish(b"");
+    let out = String::from_utf8(out).unwrap();
+    assert!(
+        out.contains("known answers") && out.contains("\"hello\""),
+        "{out}{errors}"
+    );
+}
+
+#[test]
 fn examples_connect_with_every_suite() {
     let (_server, address) = server(&[]);
     for suite in CipherSuite::ALL {

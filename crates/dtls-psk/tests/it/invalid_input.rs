@@ -168,7 +168,6 @@ fn client_answers_a_limited_number_of_verify_requests() {
 #[test]
 fn invalid_configuration_is_rejected() {
     let now = Instant::ZERO;
-    let mut rng = StdRng::seed_from_u64(1);
     for config in [
         client_config().with_suites(&[]),
         client_config().with_groups(&[]),
@@ -179,12 +178,12 @@ fn invalid_configuration_is_rejected() {
         Config::client(IDENTITY, Psk::new([])),
         Config::client(IDENTITY, Psk::new([0; 1025])),
     ] {
-        let error = Connection::client(Arc::new(config), &mut rng, now).unwrap_err();
+        let error = Connection::client(Arc::new(config), [1; 32], now).unwrap_err();
         assert!(matches!(error, Error::OutOfRange { .. }), "{error}");
     }
-    let wrong = Connection::server(Arc::new(client_config()), b"", &mut rng, now);
+    let wrong = Connection::server(Arc::new(client_config()), b"", [1; 32], now);
     assert!(matches!(wrong, Err(Error::WrongRole { .. })));
-    let wrong = Connection::client(Arc::new(server_config()), &mut rng, now);
+    let wrong = Connection::client(Arc::new(server_config()), [1; 32], now);
     assert!(matches!(wrong, Err(Error::WrongRole { .. })));
 }
 

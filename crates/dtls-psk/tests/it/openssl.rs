@@ -9,8 +9,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use dtls_psk::{CipherSuite, Config, Connected, Connection, Event, Instant, Output, Psk, Stats};
-use rand::SeedableRng;
-use rand::rngs::{StdRng, SysRng};
 use testkit::tools::output_or_skip;
 
 const IDENTITY: &str = "test-client";
@@ -216,8 +214,9 @@ fn client_against_s_server(name: &str, options: &[&str], ems: bool, mtu: usize) 
     let config = Config::client(IDENTITY, Psk::new(KEY))
         .with_mtu(mtu)
         .with_key_log(true);
-    let mut rng = StdRng::try_from_rng(&mut SysRng).unwrap();
-    let connection = Connection::client(Arc::new(config), &mut rng, clock()).unwrap();
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).unwrap();
+    let connection = Connection::client(Arc::new(config), seed, clock()).unwrap();
     let mut client = Endpoint::new(connection, socket, Some(address));
     client.run("connected", |client| client.connected.is_some());
     let stats = client.check(&openssl, ems);
@@ -248,8 +247,9 @@ fn server_against_s_client(
     let connect = ["-connect".into(), socket.local_addr().unwrap().to_string()];
     let options = [&["-no_ign_eof"], options].concat();
     let mut openssl = Openssl::start(name, "s_client", &connect, &options, ems);
-    let mut rng = StdRng::try_from_rng(&mut SysRng).unwrap();
-    let connection = Connection::server(Arc::new(config), b"loopback", &mut rng, clock()).unwrap();
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).unwrap();
+    let connection = Connection::server(Arc::new(config), b"loopback", seed, clock()).unwrap();
     let mut server = Endpoint::new(connection, socket, None);
     server.run("connected", |server| server.connected.is_some());
     let stats = server.check(&openssl, ems);

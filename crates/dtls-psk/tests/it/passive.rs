@@ -1,6 +1,7 @@
 //! An observer decrypts recorded connections.
 
-use dtls_psk::passive::{Handshake, Keys, RecordHeader, Sender};
+use dtls_psk::crypto::default_provider;
+use dtls_psk::passive::{Handshake, Keys, RecordHeader, Side};
 use dtls_psk::{CipherSuite, Psk};
 
 use crate::common::KEY;
@@ -12,7 +13,7 @@ const HANDSHAKE: u8 = 22;
 
 /// A recorded connection: senders and datagrams, and the key log.
 struct Recorded {
-    datagrams: Vec<(Sender, Vec<u8>)>,
+    datagrams: Vec<(Side, Vec<u8>)>,
     key_log: String,
 }
 
@@ -22,8 +23,8 @@ impl Recorded {
         let mut datagrams = Vec::new();
         let mut record = |_, from_client, datagram: Vec<u8>| {
             let sender = match from_client {
-                true => Sender::Client,
-                false => Sender::Server,
+                true => Side::Client,
+                false => Side::Server,
             };
             datagrams.push((sender, datagram.clone()));
             vec![datagram]
@@ -114,7 +115,8 @@ fn opens_all_records_with_the_master_secret() {
             let parameters = handshake.parameters().unwrap();
             assert_eq!(parameters.suite, variant.suite);
             assert_eq!(parameters.extended_master_secret, variant.all_options);
-            let mut keys = Keys::new(parameters, &recorded.master_secret()).unwrap();
+            let mut keys =
+                Keys::new(default_provider(), parameters, &recorded.master_secret()).unwrap();
             assert!(is_whole_session(&recorded.open(&mut keys)), "{variant:?}");
         }
     }
@@ -125,12 +127,12 @@ fn opens_all_records_of_a_plain_psk_suite_with_the_psk() {
     for variant in all_variants() {
         let recorded = Recorded::new(variant, dtls_psk::MIN_MTU);
         let handshake = recorded.handshake(false);
-        let keys = Keys::from_psk(&handshake, &Psk::new(KEY)).unwrap();
+        let keys = Keys::from_psk(default_provider(), &handshake, &Psk::new(KEY)).unwrap();
         assert_eq!(keys.is_none(), variant.suite.has_forward_secrecy());
         let Some(mut keys) = keys else { continue };
         assert!(is_whole_session(&recorded.open(&mut keys)), "{variant:?}");
 
-        let mut wrong = Keys::from_psk(&handshake, &Psk::new([1; 32]))
+        let mut wrong = Keys::from_psk(default_provider(), &handshake, &Psk::new([1; 32]))
             .unwrap()
             .unwrap();
         let (sender, datagram) = recorded.datagrams.last().unwrap();
@@ -154,7 +156,8 @@ fn sealed_record_opens_with_the_same_keys() {
         let recorded = Recorded::new(variant, dtls_psk::DEFAULT_MTU);
         let handshake = recorded.handshake(false);
         let fake = [0x42; 48];
-        let mut keys = Keys::new(handshake.parameters().unwrap(), &fake).unwrap();
+        let mut keys =
+            Keys::new(default_provider(), handshake.parameters().unwrap(), &fake).unwrap();
         let (sender, datagram) = recorded.datagrams.last().unwrap();
         let (header, original) = records(datagram).pop().unwrap();
         let mut sealed = Vec::new();

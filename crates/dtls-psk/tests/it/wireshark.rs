@@ -10,10 +10,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::common::adversary::records;
-use crate::common::seeded::default_provider;
 use crate::common::variants::{RECORD, Variant, all_variants};
 use dtls_psk::CipherSuite;
-use dtls_psk::crypto::{Aad, Dtls12CipherSuite, Nonce, TmpBuf};
+use dtls_psk::crypto::{AeadAlgorithm, default_provider};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256, Sha384};
 use testkit::tools::{output_or_skip, print_line};
@@ -189,14 +188,11 @@ fn dumped(debug: &str, heading: &str) -> Vec<u8> {
 
 /// Opens ChaCha20-Poly1305 records with the keys that tshark derived.
 fn open_with_keys_of_tshark(session: &Session, debug: &str) -> Vec<Vec<u8>> {
-    let provider = default_provider();
-    let suite = Dtls12CipherSuite::ECDHE_ECDSA_CHACHA20_POLY1305_SHA256;
-    let mut suites = provider.cipher_suites.iter();
-    let aead = suites.find(|known| known.suite() == suite).unwrap();
     let mut directions = ["Server", "Client"].map(|who| {
         let key = dumped(debug, &format!("{who} Write key[32]"));
         let iv = dumped(debug, &format!("{who} Write IV[12]"));
-        (aead.create_cipher(&key).unwrap(), iv)
+        let aead = default_provider().aead(AeadAlgorithm::ChaCha20Poly1305, &key);
+        (aead.unwrap(), iv)
     });
     let mut opened = Vec::new();
     for (from_client, datagram) in &session.packets {
@@ -205,17 +201,17 @@ fn open_with_keys_of_tshark(session: &Session, debug: &str) -> Vec<Vec<u8>> {
             let (header, fragment) = record.split_at(RECORD);
             // Epoch and sequence number, type and version, length of the plaintext.
             let len = u16::try_from(fragment.len() - 16).unwrap().to_be_bytes();
-            let aad = Aad([&header[3..11], &header[..3], &len].concat()[..]
-                .try_into()
-                .unwrap());
+            let additional_data = [&header[3..11], &header[..3], &len].concat();
             let mut nonce: [u8; 12] = iv.as_slice().try_into().unwrap();
             for (byte, number) in nonce[4..].iter_mut().zip(&header[3..11]) {
                 *byte ^= number;
             }
             let mut fragment = fragment.to_vec();
-            let mut plaintext = TmpBuf::new(&mut fragment);
-            cipher.decrypt(&mut plaintext, aad, Nonce(nonce)).unwrap();
-            opened.push(plaintext.as_ref().to_vec());
+            cipher
+                .open(&nonce, &additional_data, &mut fragment)
+                .unwrap();
+            fragment.truncate(fragment.len() - 16);
+            opened.push(fragment);
         }
     }
     opened

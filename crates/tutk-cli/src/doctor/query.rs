@@ -5,8 +5,8 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rand::SeedableRng as _;
-use rand::rngs::{StdRng, SysRng};
+use rand::TryRng as _;
+use rand::rngs::SysRng;
 use tokio::net::UdpSocket;
 use tokio::time::Instant;
 use tutk_runtime::tutk_session::{
@@ -29,11 +29,12 @@ const BEGINNING: usize = 8;
 
 /// Starts a discovery of `target` in all dialects that its keys allow.
 pub(super) fn discoverer(target: Target) -> io::Result<Discoverer> {
-    let mut rng = StdRng::try_from_rng(&mut SysRng).map_err(io::Error::other)?;
+    let mut seed = [0; 32];
+    SysRng.try_fill_bytes(&mut seed).map_err(io::Error::other)?;
     let plan = DiscoveryPlan::new([DiscoveryScope::At(target)], &[]);
     Ok(Discoverer::new(
         &plan,
-        &mut rng,
+        seed,
         Instant::now().into_std().into(),
     ))
 }

@@ -104,11 +104,12 @@ impl Redactor {
             parent_mac: parent.as_ref().map(|(_, mac)| &**mac),
         });
         let fake = fake.map_err(Error::Credentials)?;
+        let sealers = Sealers::new(keys.provider());
         let mut redactor = Self {
             dissector: Dissector::new(keys),
             fakes,
             taggers: Taggers::default(),
-            sealers: Sealers::default(),
+            sealers,
             real,
             fake,
             counts: Redactions::default(),

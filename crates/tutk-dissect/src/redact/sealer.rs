@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use dtls_psk::passive::{Keys, Parameters, RecordHeader, Sender};
+use dtls_psk::crypto::CryptoProvider;
+use dtls_psk::passive::{Keys, Parameters, RecordHeader, Side};
 
 use super::fakes::Fakes;
 use crate::packet::to_hex;
@@ -12,19 +13,27 @@ use crate::packet::to_hex;
 const MAX_CONNECTIONS: usize = 1024;
 
 /// The keys of the copy's connections, by the random of the ClientHello.
-#[derive(Default)]
 pub(super) struct Sealers {
+    provider: &'static dyn CryptoProvider,
     connections: BTreeMap<[u8; 32], (Parameters, Keys)>,
     key_log: String,
 }
 
 impl Sealers {
+    pub(super) fn new(provider: &'static dyn CryptoProvider) -> Self {
+        Self {
+            provider,
+            connections: BTreeMap::new(),
+            key_log: String::new(),
+        }
+    }
+
     /// Encrypts a record. Returns `None` if that is not possible.
     pub(super) fn seal(
         &mut self,
         fakes: &Fakes,
         parameters: &Parameters,
-        sender: Sender,
+        sender: Side,
         header: RecordHeader,
         plaintext: &[u8],
     ) -> Option<Vec<u8>> {
@@ -43,7 +52,7 @@ impl Sealers {
             }
             // Any master secret works, because no reader repeats the key exchange.
             let master: [u8; 48] = fakes.bytes(b"master secret", &random);
-            let keys = Keys::new(parameters, &master).ok()?;
+            let keys = Keys::new(self.provider, parameters, &master).ok()?;
             if known.is_none() {
                 let line = (to_hex(&random), to_hex(&master));
                 // Writing to a string cannot fail.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dtls_psk::passive::{Handshake, Keys as RecordKeys, RecordHeader, Sender};
+use dtls_psk::passive::{Handshake, Keys as RecordKeys, RecordHeader, Side};
 use testkit::session::datagram::data;
 use testkit::session::{camera_address, client_address};
 use tutk_dissect::capture::Datagram;
@@ -51,12 +51,17 @@ fn record(content_type: u8, epoch: u8, sequence: u64, fragment: &[u8]) -> Vec<u8
 impl Sealed {
     pub(crate) fn new(dialect: &'static Dialect) -> Self {
         let mut handshake = Handshake::default();
-        for (hello, sender) in hellos().iter().zip([Sender::Client, Sender::Server]) {
+        for (hello, sender) in hellos().iter().zip([Side::Client, Side::Server]) {
             handshake.handle_record(sender, &hello[RecordHeader::LEN..], |_, _| {});
         }
         Self {
             dialect,
-            keys: RecordKeys::new(handshake.parameters().unwrap(), &MASTER).unwrap(),
+            keys: RecordKeys::new(
+                dtls_psk::crypto::default_provider(),
+                handshake.parameters().unwrap(),
+                &MASTER,
+            )
+            .unwrap(),
             sequence: 0,
         }
     }
@@ -97,8 +102,8 @@ impl Sealed {
         content: &[u8],
     ) -> Sent {
         let sender = match (from == Direction::ToCamera) == (channel == 0) {
-            true => Sender::Client,
-            false => Sender::Server,
+            true => Side::Client,
+            false => Side::Server,
         };
         self.sequence += 1;
         let header = RecordHeader {

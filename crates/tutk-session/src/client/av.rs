@@ -10,7 +10,6 @@ use std::time::Duration;
 use av_login::{ClientEvent, ClientLogin, ClientOutput, Nonce, Status as LoginStatus, User};
 use hl_ioctl::commands::{MediaControl, SetAnswer};
 use hl_ioctl::{ClientExchange, ClientStep, Command as _, ConnectResult, HlMessage, Request};
-use rand_core::CryptoRng;
 use tutk_frame::{AvContent, AvKind, AvMedia, AvPacket, AvStamp, IoctlRequest, SliceHeader};
 use tutk_time::Instant;
 
@@ -25,6 +24,7 @@ use crate::error::Error;
 use crate::event::{Answer, RequestId};
 use crate::models::user_rule;
 use crate::phase::Epoch;
+use crate::random::Random;
 
 /// How long the client waits for the first media in resend mode.
 const RESEND_MEDIA_TIMEOUT: Duration = Duration::from_secs(3);
@@ -95,7 +95,7 @@ impl AvClient {
         dialect: &'static Dialect,
         resend: bool,
         epoch: Epoch,
-        rng: &mut dyn CryptoRng,
+        rng: &mut Random,
     ) -> Result<Self, Error> {
         let credentials = &config.credentials;
         let password = (credentials.password(dialect.password)).map_err(Error::Login)?;
@@ -104,7 +104,7 @@ impl AvClient {
                 let [a, b, c, d, ..] = credentials.uid.0;
                 [a, b, c, d]
             }
-            AuthIdRule::Random => random(rng),
+            AuthIdRule::Random => rng.array(),
         };
         let MediaRequest { video, audio } = config.media;
         let mut exchange = hl_ioctl::ClientConfig::new(credentials.challenge_enr(), id);
@@ -115,7 +115,7 @@ impl AvClient {
         exchange.user = config.user.clone();
         exchange.user_rule = user_rule(config.model.as_deref());
         let exchange = ClientExchange::new(exchange).map_err(Error::Authentication)?;
-        let nonce = Nonce(random(rng));
+        let nonce = Nonce(rng.array());
         Ok(Self {
             dialect,
             stage: Stage::Idle,
@@ -493,10 +493,4 @@ fn has_exact_size(media: &AvMedia<'_>, body: &[u8]) -> bool {
 fn write_ioctl(stamp: AvStamp, index: u16, hl: &[u8], out: &mut Vec<u8>) {
     let index = index.into();
     IoctlRequest { stamp, index, hl }.write(out);
-}
-
-fn random<const N: usize>(rng: &mut dyn CryptoRng) -> [u8; N] {
-    let mut bytes = [0; N];
-    rng.fill_bytes(&mut bytes);
-    bytes
 }

@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use dtls_psk::crypto::CryptoProvider;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+use dtls_psk::crypto::default_provider;
 use hl_ioctl::commands::UserId;
 use video_reassembly::{FramePolicy, Limits};
 
@@ -15,7 +17,8 @@ use crate::models::Model;
 use crate::phase::Deadlines;
 use crate::url::CameraUrl;
 
-/// The configuration of a client. Made by [`ClientConfig::new`]; the fields may be changed after.
+/// The configuration of a client. Made by `ClientConfig::new` or
+/// [`ClientConfig::new_with`]; the fields may be changed after.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ClientConfig {
@@ -59,8 +62,8 @@ pub struct ClientConfig {
     pub reorder_timeout: Duration,
     /// Emits [`Event::KeyLog`](crate::Event::KeyLog).
     pub key_log: bool,
-    /// The cryptography provider. `None` selects the one of the enabled feature.
-    pub provider: Option<CryptoProvider>,
+    /// The cryptography of DTLS.
+    pub provider: &'static dyn CryptoProvider,
 }
 
 /// When the client requests resend mode, in which lost packets are retransmitted
@@ -107,21 +110,45 @@ pub struct MediaRequest {
 
 impl ClientConfig {
     /// A client for the camera at `camera`, the resolved address of `url`. Uses the URL's model and
-    /// user.
+    /// user, and the default [provider](dtls_psk::crypto) of the cryptography.
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     #[must_use]
     pub fn for_url(camera: SocketAddr, url: CameraUrl) -> Self {
+        Self::for_url_with(default_provider(), camera, url)
+    }
+
+    /// A client like that of [`for_url`](Self::for_url), with a cryptography provider.
+    #[must_use]
+    pub fn for_url_with(
+        provider: &'static dyn CryptoProvider,
+        camera: SocketAddr,
+        url: CameraUrl,
+    ) -> Self {
         Self {
             model: url.model,
             user: url.user,
-            ..Self::new(camera, url.credentials)
+            ..Self::new_with(provider, camera, url.credentials)
         }
     }
 
     /// A client for the camera at `camera` that tries [`Dialect::DETECTED`] and requests video and
     /// audio. [`broadcast`](Self::broadcast) is set for 255.255.255.255; set it for the broadcast
     /// address of a subnet.
+    ///
+    /// It has the default [provider](dtls_psk::crypto) of the cryptography.
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     #[must_use]
     pub fn new(camera: SocketAddr, credentials: Credentials) -> Self {
+        Self::new_with(default_provider(), camera, credentials)
+    }
+
+    /// A client like that of [`new`](Self::new), with a cryptography provider.
+    #[must_use]
+    pub fn new_with(
+        provider: &'static dyn CryptoProvider,
+        camera: SocketAddr,
+        credentials: Credentials,
+    ) -> Self {
         Self {
             camera,
             broadcast: camera.ip().to_canonical() == IpAddr::V4(Ipv4Addr::BROADCAST),
@@ -142,7 +169,7 @@ impl ClientConfig {
             limits: Limits::default(),
             reorder_timeout: Duration::from_millis(300),
             key_log: false,
-            provider: None,
+            provider,
         }
     }
 
@@ -162,6 +189,7 @@ impl ClientConfig {
 }
 
 #[cfg(test)]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod tests {
     use super::*;
 

@@ -7,7 +7,6 @@ use std::time::Duration;
 use dtls_psk::Stage;
 use hl_ioctl::commands::{Media, MediaControl, SetClock, Switch, UnixSeconds};
 use hl_ioctl::{Command as _, HlMessage, Request};
-use rand_core::CryptoRng;
 use tutk_frame::{Direction, SessionId};
 use tutk_time::Instant;
 
@@ -99,14 +98,14 @@ pub(super) struct Connected {
 }
 
 impl Client {
-    /// Creates a client that starts to connect at `epoch`. Everything random is drawn from `rng`,
-    /// except the DTLS key share, which the [`CryptoProvider`](dtls_psk::crypto::CryptoProvider)
-    /// draws.
+    /// Creates a client that starts to connect at `epoch`.
+    ///
+    /// `seed` must be 32 random bytes that are used for nothing else: all secrets are derived from
+    /// it. Two clients with the same seed, configuration and input have the same output.
     #[must_use]
-    pub fn new(config: ClientConfig, rng: Box<dyn CryptoRng + Send>, epoch: Epoch) -> Self {
-        let mut rng = Random(rng);
-        let mut session = SessionId::default();
-        rng.0.fill_bytes(&mut session.0);
+    pub fn new(config: ClientConfig, seed: [u8; 32], epoch: Epoch) -> Self {
+        let mut rng = Random::new(seed);
+        let session = SessionId(rng.array());
         let now = epoch.instant;
         let mut client = Self {
             phase_timer: PhaseTimer::new(config.deadlines.clone(), config.media.video, now),
@@ -284,11 +283,6 @@ impl Client {
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due.
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline
-    }
-
-    /// Returns the generator for use by another client.
-    pub(crate) fn into_rng(self) -> Random {
-        self.rng
     }
 
     /// Returns the current phase, or that the session has ended.

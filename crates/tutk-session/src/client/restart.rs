@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use dtls_psk::Stage;
+use tutk_frame::SessionId;
 use tutk_time::Instant;
 
 use super::machine::{Client, State};
@@ -84,7 +85,7 @@ impl Client {
         connected.wrapper.send_close(&mut self.outbox);
         self.requests = connected.av.take_requests();
         self.abandoned = Some(self.session);
-        self.rng.0.fill_bytes(&mut self.session.0);
+        self.session = SessionId(self.rng.array());
         self.state = State::RequestingSession {
             dialect: connected.wrapper.dialect,
             camera: connected.wrapper.remote,

@@ -186,19 +186,16 @@ impl Client {
     ) -> Result<Connected, Error> {
         let psk = self.config.credentials.psk(dialect.key);
         let offer = self.offers.start();
-        let provider = self.config.provider.as_ref();
+        let provider = self.config.provider;
         let mut groups = vec![Group::X25519, Group::Secp256r1];
-        groups.retain(|group| provider.is_none_or(|provider| group.is_supported_by(provider)));
-        let mut config = dtls_psk::Config::client(psk::IDENTITY, psk)
+        groups.retain(|group| provider.groups().contains(group));
+        let config = dtls_psk::Config::client_with(provider, psk::IDENTITY, psk)
             .with_suites(offer.suites)
             .with_extended_master_secret(offer.extended_master_secret)
             .with_groups(&groups)
             .with_key_log(self.config.key_log);
-        if let Some(provider) = &self.config.provider {
-            config = config.with_provider(provider.clone());
-        }
-        let rng = &mut *self.rng.0;
-        let dtls = dtls_psk::Connection::client(Arc::new(config), rng, now).map_err(|source| {
+        let seed = self.rng.array();
+        let dtls = dtls_psk::Connection::client(Arc::new(config), seed, now).map_err(|source| {
             Error::Dtls {
                 phase: Phase::Dtls,
                 source,
@@ -212,7 +209,14 @@ impl Client {
             wrapper,
             main: Channel::new(MAIN_CHANNEL, dtls),
             keepalive: SessionKeepalive::new(dialect.client_keepalive, now),
-            av: AvClient::new(&self.config, requests, dialect, resend, self.epoch, rng)?,
+            av: AvClient::new(
+                &self.config,
+                requests,
+                dialect,
+                resend,
+                self.epoch,
+                &mut self.rng,
+            )?,
         })
     }
 }

@@ -67,14 +67,12 @@ impl Client {
         let new_server = || {
             // Any identity is accepted, because that of real cameras is not known.
             let psk = config.credentials.psk(wrapper.dialect.key);
-            let mut server = dtls_psk::Config::server(move |_: &[u8]| Some(psk.clone()))
+            let lookup = move |_: &[u8]| Some(psk.clone());
+            let server = dtls_psk::Config::server_with(config.provider, lookup)
                 .with_suites(&[CipherSuite::PskAes128CbcSha256])
                 .with_cookie_exchange(false)
                 .with_key_log(config.key_log);
-            if let Some(provider) = &config.provider {
-                server = server.with_provider(provider.clone());
-            }
-            Connection::server(Arc::new(server), b"", &mut *rng.0, now)
+            Connection::server(Arc::new(server), b"", rng.array(), now)
         };
         match talk.handle_records(now, records, new_server) {
             Ok(true) => wrapper.remote = from,

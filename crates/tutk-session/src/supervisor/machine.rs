@@ -16,7 +16,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hl_ioctl::Request;
-use rand_core::CryptoRng;
 use tutk_time::Instant;
 
 use super::config::SupervisorConfig;
@@ -52,8 +51,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(300);
 #[derive(Debug)]
 pub struct Supervisor {
     config: SupervisorConfig,
-    /// `None` while the client has it.
-    rng: Option<Random>,
+    rng: Random,
     /// The id of the next session's first command.
     next_request: RequestId,
     epoch: Epoch,
@@ -126,17 +124,13 @@ enum Queued {
 }
 
 impl Supervisor {
-    /// A supervisor that starts at `epoch`. Everything random is drawn from `rng`, except the DTLS
-    /// key share, which the [`CryptoProvider`](dtls_psk::crypto::CryptoProvider) draws.
+    /// A supervisor that starts at `epoch`. `seed` must be 32 random bytes that are used for
+    /// nothing else, as in [`Client::new`].
     #[must_use]
-    pub fn new(
-        config: impl Into<SupervisorConfig>,
-        rng: Box<dyn CryptoRng + Send>,
-        epoch: Epoch,
-    ) -> Self {
+    pub fn new(config: impl Into<SupervisorConfig>, seed: [u8; 32], epoch: Epoch) -> Self {
         let config = config.into();
         let mut supervisor = Self {
-            rng: Some(Random(rng)),
+            rng: Random::new(seed),
             next_request: RequestId::FIRST,
             epoch,
             now: epoch.instant,
@@ -167,9 +161,6 @@ impl Supervisor {
         else {
             return;
         };
-        let Some(Random(rng)) = self.rng.take() else {
-            return;
-        };
         if !searching {
             self.camera = camera;
         }
@@ -179,7 +170,7 @@ impl Supervisor {
             config.resend = ResendPolicy::Off;
         }
         self.timeline.start_session();
-        let mut client = Client::new(config, rng, epoch);
+        let mut client = Client::new(config, self.rng.array(), epoch);
         client.set_next_request(self.next_request);
         self.state = State::Connected(Box::new(Connected {
             client,
@@ -529,7 +520,6 @@ impl Supervisor {
         } = *connected;
         let stats = client.stats();
         self.next_request = client.next_request();
-        self.rng = Some(client.into_rng());
         self.run.past = self.run.past.plus(&Tally::of_session(&stats));
         self.outputs.push_back(Queued::CloseSocket);
         let error = match result {
@@ -576,7 +566,7 @@ impl Supervisor {
         }
         let attempts = self.run.outages.attempts();
         let down = self.run.outages.down(self.now);
-        let random = self.rng.as_mut().map_or(0.0, Random::fraction);
+        let random = self.rng.fraction();
         let next = (self.run.backoff).next(policy, &error, attempts, down, random);
         tracing::debug!(%error, ?lasted, attempts, ?next, "no session");
         self.event(SupervisorEvent::Disconnected(Disconnect {

@@ -11,9 +11,7 @@ pub(super) const MAX_DIGEST_LEN: usize = 48;
 pub(super) type Digest = ArrayVec<u8, MAX_DIGEST_LEN>;
 
 /// A SHA-2 hash as its compression function (FIPS 180-4 section 6).
-pub(super) trait BlockHash:
-    Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe
-{
+pub(super) trait BlockHash: Send + Sync {
     /// The length of a digest, in bytes.
     const DIGEST_LEN: usize;
     /// The length of a block, in bytes. A power of two.
@@ -26,7 +24,7 @@ pub(super) trait BlockHash:
     const ZEROS: Self::Block;
 
     /// The intermediate hash value.
-    type State: Copy + Zeroize + Send + Sync + std::panic::UnwindSafe + std::panic::RefUnwindSafe;
+    type State: Copy + Zeroize + Send + Sync;
     /// A block.
     type Block: Copy + AsRef<[u8]> + AsMut<[u8]> + Zeroize;
 
@@ -69,7 +67,7 @@ impl BlockHash for Sha256 {
     fn compress(state: &mut [u32; 8], block: &[u8; 64]) {
         #[cfg(test)]
         count::add(1);
-        sha2::block_api::compress256(state, std::slice::from_ref(block));
+        sha2::block_api::compress256(state, core::slice::from_ref(block));
     }
 
     fn compress_blocks<'a>(state: &mut [u32; 8], data: &'a [u8]) -> &'a [u8] {
@@ -121,7 +119,7 @@ impl BlockHash for Sha384 {
     fn compress(state: &mut [u64; 8], block: &[u8; 128]) {
         #[cfg(test)]
         count::add(1);
-        sha2::block_api::compress512(state, std::slice::from_ref(block));
+        sha2::block_api::compress512(state, core::slice::from_ref(block));
     }
 
     fn compress_blocks<'a>(state: &mut [u64; 8], data: &'a [u8]) -> &'a [u8] {
@@ -151,7 +149,7 @@ impl BlockHash for Sha384 {
 
 /// Counts the blocks hashed by this thread. Lucky 13 measures this number.
 #[cfg(test)]
-pub(super) mod count {
+pub(crate) mod count {
     use std::cell::Cell;
 
     thread_local! {
@@ -163,7 +161,7 @@ pub(super) mod count {
     }
 
     /// Returns the number of blocks that `work` hashes, and its result.
-    pub(in super::super) fn blocks<T>(work: impl FnOnce() -> T) -> (usize, T) {
+    pub(crate) fn blocks<T>(work: impl FnOnce() -> T) -> (usize, T) {
         let before = BLOCKS.get();
         let result = work();
         (BLOCKS.get() - before, result)
