@@ -15,8 +15,8 @@ pub struct ClientId(u64);
 
 /// Clients of many cameras that share one socket, without I/O.
 ///
-/// A datagram goes to the client whose camera and session it names, see [`Client::accepts`]. Feed the
-/// endpoint one input, then call [`poll_output`](Self::poll_output) until it returns
+/// A datagram goes to the client whose camera and session it names, see [`Client::accepts`]. Feed
+/// the endpoint one input, then call [`poll_output`](Self::poll_output) until it returns
 /// [`Output::Timeout`], as with a single client. Calls through [`client_mut`](Self::client_mut) are
 /// inputs, too.
 ///
@@ -100,8 +100,8 @@ impl Endpoint {
         self.unclaimed
     }
 
-    /// Passes a datagram that arrived from `from` to its client, which decrypts it in place. Returns
-    /// that client, or `None` if it is for none. Poll afterwards.
+    /// Passes a datagram that arrived from `from` to its client, which decrypts it in place.
+    /// Returns that client, or `None` if it is for none. Poll afterwards.
     pub fn handle_datagram(
         &mut self,
         now: Instant,

@@ -50,8 +50,8 @@ pub(crate) struct AvCamera {
     stream: Option<Stream>,
     /// The client has requested a backchannel.
     backchannel: bool,
-    /// The groups of media; `None` if the client has not requested resend mode, or camera or dialect
-    /// do not have it.
+    /// The groups of media; `None` if the client has not requested resend mode, or camera or
+    /// dialect do not have it.
     resend: Option<ResendConfig>,
     /// When the client last answered a probe, or when the first answer was expected.
     answered: Option<Instant>,

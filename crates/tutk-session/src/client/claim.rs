@@ -25,8 +25,8 @@ impl Client {
     /// changed.
     ///
     /// This is for several clients on one socket. Cameras with different IP addresses are always
-    /// told apart. Behind one IP address, the UID and the session id tell them apart. Where a camera
-    /// names neither, the address is enough, so two clients can accept the same datagram.
+    /// told apart. Behind one IP address, the UID and the session id tell them apart. Where a
+    /// camera names neither, the address is enough, so two clients can accept the same datagram.
     /// [`Endpoint`](crate::Endpoint) then prefers the better match.
     #[must_use]
     pub fn accepts(&self, from: SocketAddr, datagram: &[u8]) -> bool {

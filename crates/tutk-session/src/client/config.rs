@@ -44,8 +44,8 @@ pub struct ClientConfig {
     pub dialects: Vec<&'static Dialect>,
     /// The requested media. Without video, the client does not wait for frames.
     pub media: MediaRequest,
-    /// Sets the camera's clock with K10092 when the camera has authenticated the client. The clock of
-    /// a camera without access to the internet may be wrong. Off by default, because the setting
+    /// Sets the camera's clock with K10092 when the camera has authenticated the client. The clock
+    /// of a camera without access to the internet may be wrong. Off by default, because the setting
     /// remains after the session.
     pub set_clock: bool,
     /// The time limits of the phases.

@@ -193,8 +193,8 @@ impl Personality {
         ..Self::STRICT
     };
 
-    /// The Bulb Cam, with the video settings that one was seen to report in K10051 (docs/protocol.md,
-    /// section 18).
+    /// The Bulb Cam, with the video settings that one was seen to report in K10051
+    /// (docs/protocol.md, section 18).
     pub const HL_BC: Self = Self {
         model: Some(Cow::Borrowed("HL_BC")),
         resolution: Resolution::TwoKAlternate,
