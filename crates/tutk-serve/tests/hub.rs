@@ -573,3 +573,29 @@ async fn camera_is_restarted_after_a_panic() {
     hub.close().await;
     assert!(matches!(camera.state(), CameraState::Closed));
 }
+
+#[tokio::test(start_paused = true)]
+async fn camera_is_away_since_the_first_failure() {
+    let mut server = start_camera(camera_config(H264, FPS));
+    let address = server.local_addr();
+    let (hub, camera) = hub_with_camera(settings(&server));
+    let mut viewer = camera.watch("test");
+    next_video_frame(&mut viewer).await;
+    let up = camera.details().since;
+    server.close().await;
+    let down = |state: &CameraState| matches!(state, CameraState::Down(_));
+    wait_for_state(&mut viewer, down).await;
+    let away = camera.details().since;
+    assert!(away > up);
+    for _ in 0..3 {
+        wait_for_state(&mut viewer, down).await;
+        assert_eq!(camera.details().since, away);
+    }
+    server = start_camera_at(camera_config(H264, FPS), address).await;
+    wait_for_state(&mut viewer, |state| matches!(state, CameraState::Up)).await;
+    assert!(camera.details().since > away);
+    server.close().await;
+    wait_for_state(&mut viewer, down).await;
+    assert!(camera.details().since > away);
+    hub.close().await;
+}

@@ -8,6 +8,7 @@ use axum::extract::{Path, State};
 use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderMap};
 use axum::http::{HeaderValue, StatusCode};
 use bytes::Bytes;
+use http_body_util::LengthLimitError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tutk_runtime::tutk_session::hl_ioctl::schema::{Field, Kind, Values};
@@ -375,11 +376,15 @@ async fn body_bytes(state: &AppState, body: Body) -> Result<Bytes, Problem> {
     let max = state.limits.body_bytes;
     match tokio::time::timeout(state.limits.body_time, to_bytes(body, max)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        // The only other error is a lost connection.
-        Ok(Err(_)) => {
+        Ok(Err(error)) if is_too_long(&error) => {
             let error = format!("the body has more than {max} bytes");
             let advice = "send values only";
             Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error, advice))
+        }
+        Ok(Err(error)) => {
+            let error = format!("the body cannot be read: {error}");
+            let advice = "send a complete body with a correct length or correct chunks";
+            Err(Problem::new(StatusCode::BAD_REQUEST, error, advice))
         }
         Err(_) => {
             let error = "timeout while reading the body";
@@ -390,6 +395,11 @@ async fn body_bytes(state: &AppState, body: Body) -> Result<Bytes, Problem> {
             ))
         }
     }
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    let source = std::error::Error::source(error);
+    source.is_some_and(|source| source.is::<LengthLimitError>())
 }
 
 impl ToSchema for ControlName {}

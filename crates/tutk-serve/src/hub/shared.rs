@@ -42,6 +42,8 @@ pub(super) struct Inner {
     /// The number of state changes.
     pub(super) version: u64,
     pub(super) details: CameraDetails,
+    /// When the camera was lost, until it is back.
+    down_since: Option<SystemTime>,
     /// The description of the current stream, from its first frame on.
     pub(super) description: Option<Arc<StreamDescription>>,
     pub(super) counts: Counts,
@@ -87,6 +89,7 @@ impl Shared {
                 recording: RecordingState::Off,
                 version: 0,
                 details,
+                down_since: None,
                 description: None,
                 counts: Counts::default(),
             }),
@@ -163,9 +166,18 @@ impl Shared {
 
     pub(super) fn change(&self, state: CameraState) {
         let mut inner = self.lock();
+        let now = SystemTime::now();
+        inner.details.since = match state {
+            // Further failed attempts continue the same outage.
+            CameraState::Down(_) | CameraState::Failed(_) => *inner.down_since.get_or_insert(now),
+            CameraState::Connecting => now,
+            _ => {
+                inner.down_since = None;
+                now
+            }
+        };
         inner.state = state;
         inner.version += 1;
-        inner.details.since = SystemTime::now();
         wake_viewers(inner);
         self.changed.send_replace(());
         self.hub_changed.send_replace(());

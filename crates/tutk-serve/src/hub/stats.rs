@@ -42,7 +42,8 @@ pub enum RecordingState {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CameraDetails {
-    /// When the state last changed.
+    /// When the state last changed. While attempts to connect fail, when the session ended or the
+    /// first attempt failed.
     pub since: SystemTime,
     /// The model, from the configuration or else from the camera.
     pub model: Option<String>,

@@ -101,6 +101,17 @@ async fn oversized_requests_are_refused() {
     assert_eq!(server.send("GET", "/", &many, "").await.status, 431);
     let path = format!("/{}", "x".repeat(40 << 10));
     assert!(matches!(server.get(&path).await.status, 414 | 431));
+    // A malformed chunk is not too long.
+    let host = server.address();
+    for chunk in ["zz\r\n{}\r\n", "2\r\n{}0\r\n\r\n"] {
+        let request = format!(
+            "POST {control} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n\
+             Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n{chunk}"
+        );
+        let response = StreamingResponse::open(host, &request).await;
+        let response = response.read_all().await;
+        assert_eq!(response.status, 400, "{chunk}: {}", response.text());
+    }
     // The content type is checked before the body.
     let response = server
         .send("POST", control, "Transfer-Encoding: chunked\r\n", "")
