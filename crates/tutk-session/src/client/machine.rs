@@ -4,7 +4,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use dtls_psk::Stage;
 use hl_ioctl::commands::{Media, MediaControl, SetClock, Switch, UnixSeconds};
 use hl_ioctl::{Command as _, HlMessage, Request};
 use tutk_frame::{Direction, SessionId};
@@ -19,7 +18,7 @@ use super::phase_timer::PhaseTimer;
 use super::rate::Rate;
 use super::requests::{Requester, Requests};
 use super::session_keepalive::SessionKeepalive;
-use super::talk_channel::{self, TalkChannel};
+use super::talk_channel::TalkChannel;
 use crate::channel::Channel;
 use crate::deviation::Deviation;
 use crate::dialect::Dialect;
@@ -66,7 +65,7 @@ pub struct Client {
     pub(super) finished_wait: FinishedWait,
     /// The number of received datagrams that were logged.
     pub(super) logged: u8,
-    deadline: Instant,
+    pub(super) deadline: Instant,
     pub(super) outbox: Outbox<Event>,
     pub(super) stats: Stats,
     rate: Rate,
@@ -550,98 +549,10 @@ impl Client {
         ];
         Ok(deadlines.into_iter().flatten().min())
     }
-
-    /// Returns the session's error for an error of DTLS.
-    fn dtls_error(&self, now: Instant, source: dtls_psk::Error) -> Error {
-        let phase = self.phase_timer.phase();
-        let waited = now.duration_since(self.phase_timer.started_at());
-        match source {
-            dtls_psk::Error::HandshakeTimedOut {
-                stage: Stage::AwaitFinished,
-                ..
-            } => Error::HandshakeUnfinished { waited },
-            dtls_psk::Error::HandshakeTimedOut { .. } => self.unanswered(waited),
-            source => Error::Dtls { phase, source },
-        }
-    }
-
-    /// Returns the error for a passed deadline.
-    fn timeout_error(&self) -> Error {
-        let login_error = match &self.state {
-            State::Connected(connected) => connected.av.login_error(),
-            _ => None,
-        };
-        match self
-            .phase_timer
-            .timeout_error(self.finished_wait.suspects_wrong_key())
-        {
-            Error::Silent {
-                phase: Phase::Dtls,
-                waited,
-            } => self.unanswered(waited),
-            error => login_error.unwrap_or(error),
-        }
-    }
-
-    fn unanswered(&self, waited: Duration) -> Error {
-        Error::HandshakeUnanswered {
-            waited,
-            tried: self.offers.tried().to_vec(),
-        }
-    }
-
-    /// Switches media off, closes the channels, and emits complete frames and [`Event::Ended`].
-    fn end(&mut self, now: Instant, result: Result<(), Error>) {
-        if let Err(error) = &result {
-            self.log_failure(error);
-        }
-        let Self {
-            state,
-            outbox,
-            phase_timer,
-            stats,
-            talk,
-            ..
-        } = self;
-        if let State::Connected(connected) = state {
-            let Connected {
-                wrapper, main, av, ..
-            } = &mut **connected;
-            if main.dtls.is_connected() && av.is_authenticated() {
-                let off = MediaControl {
-                    media: Media::Video,
-                    switch: Switch::Off,
-                };
-                let talk_off = talk.is_on().then(|| talk_channel::request(Switch::Off));
-                for request in talk_off.into_iter().chain([Request::from(&off)]) {
-                    // Best effort: close_notify follows anyway.
-                    let _ = main.send(wrapper, outbox, |out| av.write_final_request(&request, out));
-                }
-            }
-            talk.close(wrapper, outbox);
-            main.dtls.close();
-            main.flush(wrapper, outbox, |outbox, event| {
-                // A key log is most useful after a failed handshake.
-                if let dtls_psk::Event::KeyLog(line) = event {
-                    outbox.event(Event::KeyLog(line));
-                }
-            });
-            wrapper.send_close(outbox);
-            av.media_mut().flush();
-            if av.is_authenticated() {
-                drain_media(now, av.media_mut(), phase_timer, stats, outbox);
-            }
-            connected.count_into(stats);
-            stats.unknown += talk.unknown();
-        }
-        *state = State::Ended;
-        outbox.event(Event::Ended(result));
-        self.deadline = now + IDLE_TIMEOUT;
-    }
 }
 
 impl Connected {
-    fn count_into(&self, stats: &mut Stats) {
+    pub(super) fn count_into(&self, stats: &mut Stats) {
         stats.records_dropped = self.main.dropped();
         stats.records_reordered = self.main.reordered();
         stats.unknown = self.av.unknown();
@@ -656,7 +567,7 @@ impl Connected {
 }
 
 /// Emits frames and losses.
-fn drain_media(
+pub(super) fn drain_media(
     now: Instant,
     media: &mut MediaReceiver,
     phase_timer: &mut PhaseTimer,

@@ -12,6 +12,7 @@
 mod av;
 mod claim;
 mod config;
+mod ending;
 mod finished_wait;
 mod handshake_offers;
 mod keep_alive;

@@ -20,7 +20,7 @@ use tutk_time::Instant;
 
 use super::config::SupervisorConfig;
 use super::demand::{Demand, DemandState};
-use super::outage::{ConnectionError, Disconnect, Outage, OutageLog};
+use super::outage::{ConnectionError, Outage, OutageLog};
 use super::output::{CommandError, Connect, SupervisorEvent, SupervisorOutput};
 use super::policy::Backoff;
 use super::tally::Tally;
@@ -29,11 +29,11 @@ use crate::client::{Client, ClientConfig, IDLE_TIMEOUT, ResendPolicy, TalkFrame}
 use crate::discovery_plan::Search;
 use crate::error::{Error, TalkError};
 use crate::event::{Event, RequestId, Stats};
-use crate::phase::{Epoch, Phase};
+use crate::phase::Epoch;
 use crate::random::Random;
 
 /// After this many stalls in resend mode, sessions request plain media.
-const MAX_RESEND_STALLS: u32 = 2;
+pub(super) const MAX_RESEND_STALLS: u32 = 2;
 
 /// The shortest time between two searches that ask every host of the networks.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(300);
@@ -50,28 +50,28 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(300);
 /// [`SupervisorConfig::initial_commands`] are sent in each session, other commands only once.
 #[derive(Debug)]
 pub struct Supervisor {
-    config: SupervisorConfig,
-    rng: Random,
+    pub(super) config: SupervisorConfig,
+    pub(super) rng: Random,
     /// The id of the next session's first command.
-    next_request: RequestId,
-    epoch: Epoch,
+    pub(super) next_request: RequestId,
+    pub(super) epoch: Epoch,
     /// The time of the newest input.
-    now: Instant,
+    pub(super) now: Instant,
     demand: DemandState,
     /// The camera's newest address.
     camera: SocketAddr,
     /// When every host may be asked again.
     next_sweep: Option<Instant>,
     timeline: Timeline,
-    run: Run,
-    state: State,
+    pub(super) run: Run,
+    pub(super) state: State,
     /// [`close`](Self::close) was called.
-    closing: bool,
-    outputs: VecDeque<Queued>,
+    pub(super) closing: bool,
+    pub(super) outputs: VecDeque<Queued>,
 }
 
 #[derive(Debug)]
-enum State {
+pub(super) enum State {
     /// No session is needed.
     Idle,
     /// The driver opens a socket, at the address that it finds if it is `searching`.
@@ -92,32 +92,32 @@ enum State {
 }
 
 #[derive(Debug)]
-struct Connected {
-    client: Client,
-    since: Instant,
-    authenticated_at: Option<Instant>,
+pub(super) struct Connected {
+    pub(super) client: Client,
+    pub(super) since: Instant,
+    pub(super) authenticated_at: Option<Instant>,
     /// The address that a search has found. It is not trusted before the authentication.
     found_at: Option<SocketAddr>,
     /// Closed because there are no users.
-    unused: bool,
+    pub(super) unused: bool,
 }
 
 /// The state from the first attempt until no session is needed, or the supervisor gives up.
 #[derive(Debug, Default)]
-struct Run {
-    backoff: Backoff,
-    outages: OutageLog,
+pub(super) struct Run {
+    pub(super) backoff: Backoff,
+    pub(super) outages: OutageLog,
     /// Authenticated sessions.
-    sessions: u64,
-    resend_stalls: u32,
+    pub(super) sessions: u64,
+    pub(super) resend_stalls: u32,
     /// The counters of sessions that have ended.
-    past: Tally,
+    pub(super) past: Tally,
     /// The timeline's count of dropped frames when the run started.
     dropped_before: u64,
 }
 
 #[derive(Debug)]
-enum Queued {
+pub(super) enum Queued {
     Connect(Connect),
     CloseSocket,
     Event(SupervisorEvent),
@@ -426,7 +426,12 @@ impl Supervisor {
         self.request_socket(self.now, !known, None);
     }
 
-    fn request_socket(&mut self, since: Instant, searching: bool, cause: Option<ConnectionError>) {
+    pub(super) fn request_socket(
+        &mut self,
+        since: Instant,
+        searching: bool,
+        cause: Option<ConnectionError>,
+    ) {
         let search = searching.then(|| self.search());
         self.state = State::Connecting {
             since,
@@ -463,7 +468,7 @@ impl Supervisor {
         }
     }
 
-    fn may_sweep(&self) -> bool {
+    pub(super) fn may_sweep(&self) -> bool {
         self.next_sweep.is_none_or(|at| at <= self.now)
     }
 
@@ -507,117 +512,19 @@ impl Supervisor {
         }
     }
 
-    fn session_ended(&mut self, result: Result<(), Error>) {
-        let State::Connected(connected) = std::mem::replace(&mut self.state, State::Idle) else {
-            return;
-        };
-        let Connected {
-            client,
-            since,
-            authenticated_at,
-            unused,
-            ..
-        } = *connected;
-        let stats = client.stats();
-        self.next_request = client.next_request();
-        self.run.past = self.run.past.plus(&Tally::of_session(&stats));
-        self.outputs.push_back(Queued::CloseSocket);
-        let error = match result {
-            Err(error) if !self.closing && !unused => error,
-            _ if unused && !self.closing => return self.become_idle(),
-            _ => return self.end(Ok(())),
-        };
-        self.note_resend_stall(&stats, &error);
-        let error = ConnectionError::from(error);
-        let Some(at) = authenticated_at else {
-            return self.attempt_failed(since, error);
-        };
-        let lasted = self.now.duration_since(at);
-        let run = &mut self.run;
-        run.outages
-            .disconnected(self.now, self.epoch.unix_at(self.now), &error, lasted);
-        run.backoff.disconnected(&self.config.policy, lasted);
-        self.retry_or_give_up(error, Some(lasted));
-    }
-
-    /// One stall in resend mode may be caused by the network. More are attributed to the camera.
-    fn note_resend_stall(&mut self, stats: &Stats, error: &Error) {
-        if matches!(error, Error::Stalled { .. }) && stats.groups.slices > 0 {
-            self.run.resend_stalls += 1;
-            if self.run.resend_stalls == MAX_RESEND_STALLS {
-                tracing::info!("the camera stalls in resend mode: asking for plain media");
-            }
-        }
-    }
-
-    fn attempt_failed(&mut self, since: Instant, error: ConnectionError) {
-        if self.config.policy.search && self.may_sweep() && is_absent(&error) {
-            return self.request_socket(since, true, Some(error));
-        }
-        let at = self.epoch.unix_at(since);
-        self.run.outages.attempt_failed(since, at, &error);
-        self.retry_or_give_up(error, None);
-    }
-
-    fn retry_or_give_up(&mut self, error: ConnectionError, lasted: Option<Duration>) {
-        let policy = &self.config.policy;
-        if self.run.sessions == 0 && !policy.retry_first {
-            return self.give_up(error);
-        }
-        let attempts = self.run.outages.attempts();
-        let down = self.run.outages.down(self.now);
-        let random = self.rng.fraction();
-        let next = (self.run.backoff).next(policy, &error, attempts, down, random);
-        tracing::debug!(%error, ?lasted, attempts, ?next, "no session");
-        self.event(SupervisorEvent::Disconnected(Disconnect {
-            error: error.clone(),
-            at: self.epoch.unix_at(self.now),
-            lasted,
-            attempts,
-            next,
-        }));
-        match next {
-            Some(delay) => {
-                let until = self.now + delay;
-                self.state = State::BackingOff { until };
-            }
-            None => self.give_up(error),
-        }
-    }
-
-    fn give_up(&mut self, error: ConnectionError) {
-        match self.config.policy.restart_after {
-            Some(pause) => {
-                let until = self.now + pause;
-                self.state = State::GaveUp { until };
-                self.event(SupervisorEvent::GaveUp(error));
-            }
-            None => self.end(Err(error)),
-        }
-    }
-
-    fn become_idle(&mut self) {
+    pub(super) fn become_idle(&mut self) {
         self.state = State::Idle;
         self.event(SupervisorEvent::Idle);
         // A user may have come in the meantime.
         self.follow_demand();
     }
 
-    fn end(&mut self, result: Result<(), ConnectionError>) {
+    pub(super) fn end(&mut self, result: Result<(), ConnectionError>) {
         self.state = State::Ended;
         self.event(SupervisorEvent::Ended(result));
     }
 
-    fn event(&mut self, event: SupervisorEvent) {
+    pub(super) fn event(&mut self, event: SupervisorEvent) {
         self.outputs.push_back(Queued::Event(event));
-    }
-}
-
-/// Returns `true` if the camera may have another address.
-fn is_absent(error: &ConnectionError) -> bool {
-    match error {
-        ConnectionError::Session(Error::Silent { phase, .. }) => *phase == Phase::Discovery,
-        ConnectionError::Session(_) => false,
-        ConnectionError::Io(error) => error.kind() == io::ErrorKind::NotFound,
     }
 }

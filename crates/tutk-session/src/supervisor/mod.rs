@@ -2,6 +2,7 @@
 
 mod config;
 mod demand;
+mod failure;
 mod machine;
 mod outage;
 mod output;
