@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test uses a part of it")]
 
 pub mod bytes;
+pub mod cameras;
 pub mod datagram;
 pub mod machine;
 pub mod network;
@@ -42,6 +43,12 @@ pub fn credentials() -> Credentials {
 
 pub fn camera_address() -> SocketAddr {
     "192.0.2.1:32761".parse().unwrap()
+}
+
+/// A port of the camera whose first one is `first`.
+pub fn camera_port(mut first: SocketAddr, port: u8) -> SocketAddr {
+    first.set_port(first.port() + u16::from(port));
+    first
 }
 
 pub fn client_address() -> SocketAddr {
@@ -375,9 +382,7 @@ impl Simulation {
     }
 
     fn camera_port(&self, port: u8) -> SocketAddr {
-        let mut address = self.camera_at;
-        address.set_port(address.port() + u16::from(port));
-        address
+        camera_port(self.camera_at, port)
     }
 
     fn send(&mut self, to_camera: bool, to: SocketAddr, port: u8, bytes: Vec<u8>) {

@@ -13,6 +13,7 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use str0m_netem::NetemConfig;
+use testkit::session::cameras::TestCamera;
 use testkit::session::datagram::{cc51_discovery, descramble, iotc_layout, keepalive, scramble};
 use testkit::session::machine::StateMachine as _;
 use testkit::session::script::CameraScript;
@@ -22,7 +23,7 @@ use tutk_session::tutk_frame::{
     Direction, DiscoveryRequest, Probe, SessionId, SessionRequest, Stage,
 };
 use tutk_session::{Dialect, Error, Phase, Status, Uid};
-use tutk_simulator::{LeaveReason, SimulatorEvent};
+use tutk_simulator::{LeaveReason, SessionIdRule, SimulatorEvent};
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 const FRAMES: usize = 20;
@@ -44,11 +45,11 @@ type Mutation = fn(&mut StdRng, &[u8]) -> Vec<Vec<u8>>;
 
 /// Runs a session. Every millisecond, passes mutations of the newest datagrams to both sides, from
 /// the right address, another port and another address. `wanted` selects the phases.
-fn run_with(dialect: &'static Dialect, mutate: Mutation, wanted: fn(Phase) -> bool) -> Simulation {
-    let (client, mut camera) = Simulation::pair(dialect, clip(5, FRAMES, 10), 5);
-    camera.frames = Some(FRAMES as u64);
-    camera.personality.cookie_exchange = true;
-    let mut simulation = Simulation::new(client, camera, 5, short_delay);
+fn run_with(camera: &TestCamera, mutate: Mutation, wanted: fn(Phase) -> bool) -> Simulation {
+    let (client, mut config) = camera.pair(clip(5, FRAMES, 10), 5);
+    config.frames = Some(FRAMES as u64);
+    config.personality.cookie_exchange = true;
+    let mut simulation = Simulation::new(client, config, 5, short_delay);
     simulation.tap = Some(Vec::new());
     let mut rng = StdRng::seed_from_u64(9);
     let mut tried = BTreeSet::new();
@@ -87,30 +88,26 @@ fn run_with(dialect: &'static Dialect, mutate: Mutation, wanted: fn(Phase) -> bo
         .collect();
     assert!(
         untried.is_empty(),
-        "{dialect}: {untried:?}, {:?}",
+        "{camera}: {untried:?}, {:?}",
         simulation.record.ended
     );
     simulation
 }
 
-fn check(dialect: &Dialect, simulation: &Simulation) {
+fn check(camera: &TestCamera, simulation: &Simulation) {
     let record = &simulation.record;
-    assert_eq!(record.phases, Phase::ALL, "{dialect}: {:?}", record.ended);
-    assert_eq!(record.frames.len(), FRAMES, "{dialect}");
-    assert!(record.lost.is_empty(), "{dialect}");
+    assert_eq!(record.phases, Phase::ALL, "{camera}: {:?}", record.ended);
+    assert_eq!(record.frames.len(), FRAMES, "{camera}");
+    assert!(record.lost.is_empty(), "{camera}");
     let phase = Phase::Stream;
-    assert_eq!(
-        *record.error(),
-        Error::ClosedByCamera { phase },
-        "{dialect}"
-    );
+    assert_eq!(*record.error(), Error::ClosedByCamera { phase }, "{camera}");
     let stats = simulation.client.stats();
-    assert!(stats.foreign > 0, "{dialect}: {stats:?}");
+    assert!(stats.foreign > 0, "{camera}: {stats:?}");
     assert!(
         stats.malformed + stats.records_dropped > 0,
-        "{dialect}: {stats:?}"
+        "{camera}: {stats:?}"
     );
-    assert!(simulation.camera.dropped() > 0, "{dialect}");
+    assert!(simulation.camera.dropped() > 0, "{camera}");
     assert_eq!(stats.unsent, 0);
 }
 
@@ -123,9 +120,9 @@ fn truncated_datagrams_are_dropped() {
             .map(|len| bytes[..len].to_vec())
             .collect()
     };
-    for dialect in Dialect::ALL {
-        let simulation = run_with(dialect, truncated, |_| true);
-        check(dialect, &simulation);
+    for camera in Dialect::ALL.map(TestCamera::strict) {
+        let simulation = run_with(&camera, truncated, |_| true);
+        check(&camera, &simulation);
     }
 }
 
@@ -142,8 +139,8 @@ fn oversized_datagrams_are_dropped() {
             })
             .collect()
     };
-    for dialect in Dialect::ALL {
-        check(dialect, &run_with(dialect, oversized, |_| true));
+    for camera in Dialect::ALL.map(TestCamera::strict) {
+        check(&camera, &run_with(&camera, oversized, |_| true));
     }
 }
 
@@ -158,16 +155,17 @@ fn random_datagrams_are_dropped() {
             })
             .collect()
     };
-    for dialect in Dialect::ALL {
-        check(dialect, &run_with(dialect, random, |_| true));
+    for camera in Dialect::ALL.map(TestCamera::strict) {
+        check(&camera, &run_with(&camera, random, |_| true));
     }
 }
 
 /// These reach DTLS.
 #[test]
 fn random_records_after_a_valid_header_are_dropped() {
-    for dialect in Dialect::ALL {
-        let mut simulation = streaming(dialect);
+    for camera in Dialect::ALL.map(TestCamera::strict) {
+        let dialect = camera.dialect;
+        let mut simulation = streaming(&camera);
         simulation.tap = Some(Vec::new());
         simulation.run_until(MS(300), |_| false);
         let samples = simulation.tap.take().unwrap();
@@ -188,20 +186,20 @@ fn random_records_after_a_valid_header_are_dropped() {
         }
         assert!(
             simulation.client.stats().records_dropped > dropped,
-            "{dialect}"
+            "{camera}"
         );
         let frames = simulation.record.frames.len();
         simulation.run_until(MS(1000), |_| false);
-        assert!(simulation.record.frames.len() >= frames + 15, "{dialect}");
+        assert!(simulation.record.frames.len() >= frames + 15, "{camera}");
     }
 }
 
 #[test]
 fn replayed_datagrams_are_dropped() {
     let replay: Mutation = |_, bytes| vec![bytes.to_vec(); 2];
-    for dialect in Dialect::ALL {
-        let simulation = run_with(dialect, replay, |_| true);
-        check(dialect, &simulation);
+    for camera in TestCamera::in_turn() {
+        let simulation = run_with(&camera, replay, |_| true);
+        check(&camera, &simulation);
         let record = &simulation.record;
         assert!(
             record
@@ -220,10 +218,10 @@ fn flip_bit(rng: &mut StdRng, bytes: &[u8]) -> Vec<Vec<u8>> {
 }
 
 /// A session of three frames at the start of the handshake, with recorded datagrams.
-fn in_handshake(dialect: &'static Dialect, seed: u64) -> Simulation {
-    let (client, mut camera) = Simulation::pair(dialect, clip(5, FRAMES, 10), seed);
-    camera.frames = Some(3);
-    let mut simulation = Simulation::new(client, camera, seed, short_delay);
+fn in_handshake(camera: &TestCamera, seed: u64) -> Simulation {
+    let (client, mut config) = camera.pair(clip(5, FRAMES, 10), seed);
+    config.frames = Some(3);
+    let mut simulation = Simulation::new(client, config, seed, short_delay);
     simulation.tap = Some(Vec::new());
     while simulation.client.status() != Status::In(Phase::Dtls) {
         simulation.run_until(MS(1), |_| false);
@@ -244,10 +242,10 @@ fn inject_flipped(simulation: &mut Simulation, rng: &mut StdRng) {
 /// Handshake messages are not authenticated.
 #[test]
 fn flipped_bits_are_dropped_outside_the_handshake() {
-    for dialect in Dialect::ALL {
+    for camera in TestCamera::all() {
         check(
-            dialect,
-            &run_with(dialect, flip_bit, |phase| phase != Phase::Dtls),
+            &camera,
+            &run_with(&camera, flip_bit, |phase| phase != Phase::Dtls),
         );
     }
 }
@@ -255,8 +253,9 @@ fn flipped_bits_are_dropped_outside_the_handshake() {
 #[test]
 fn flipped_bits_in_the_handshake_fail_only_the_handshake() {
     for dialect in Dialect::ALL {
-        for seed in 0..60 {
-            let mut simulation = in_handshake(dialect, seed);
+        let cameras: Vec<_> = TestCamera::of(dialect).collect();
+        for (camera, seed) in cameras.iter().cycle().zip(0..60) {
+            let mut simulation = in_handshake(camera, seed);
             let mut rng = StdRng::seed_from_u64(seed);
             for _ in 0..20 {
                 simulation.run_until(MS(1), |_| false);
@@ -266,8 +265,8 @@ fn flipped_bits_in_the_handshake_fail_only_the_handshake() {
             let record = &simulation.record;
             let error = record.error();
             match record.phases.len() {
-                2 => assert_eq!(error.phase(), Phase::Dtls, "{dialect} {seed}: {error:?}"),
-                _ => assert_eq!(record.frames.len(), 3, "{dialect} {seed}: {error:?}"),
+                2 => assert_eq!(error.phase(), Phase::Dtls, "{camera} {seed}: {error:?}"),
+                _ => assert_eq!(record.frames.len(), 3, "{camera} {seed}: {error:?}"),
             }
         }
     }
@@ -277,8 +276,9 @@ fn flipped_bits_in_the_handshake_fail_only_the_handshake() {
 fn one_flipped_bit_in_the_handshake_restarts_it() {
     let mut restarts = 0;
     for dialect in Dialect::ALL {
-        for seed in 0..60 {
-            let mut simulation = in_handshake(dialect, seed);
+        let cameras: Vec<_> = TestCamera::of(dialect).collect();
+        for (camera, seed) in cameras.iter().cycle().zip(0..60) {
+            let mut simulation = in_handshake(camera, seed);
             let mut rng = StdRng::seed_from_u64(seed);
             simulation.run_until(MS(seed % 8), |_| false);
             inject_flipped(&mut simulation, &mut rng);
@@ -287,13 +287,13 @@ fn one_flipped_bit_in_the_handshake_restarts_it() {
             assert_eq!(
                 record.phases,
                 Phase::ALL,
-                "{dialect} {seed}: {:?}",
+                "{camera} {seed}: {:?}",
                 record.ended
             );
             assert_eq!(
                 record.frames.len(),
                 3,
-                "{dialect} {seed}: {:?}",
+                "{camera} {seed}: {:?}",
                 record.ended
             );
             restarts += simulation.client.stats().restarts;
@@ -303,41 +303,47 @@ fn one_flipped_bit_in_the_handshake_restarts_it() {
 }
 
 /// A session in the stream phase.
-fn streaming(dialect: &'static Dialect) -> Simulation {
-    let (client, camera) = Simulation::pair(dialect, clip(5, FRAMES, 10), 5);
-    let mut simulation = Simulation::new(client, camera, 5, short_delay);
+fn streaming(camera: &TestCamera) -> Simulation {
+    let (client, config) = camera.pair(clip(5, FRAMES, 10), 5);
+    let mut simulation = Simulation::new(client, config, 5, short_delay);
     simulation.run_until(Duration::from_secs(10), |record| record.frames.len() >= 5);
-    assert!(simulation.record.frames.len() >= 5, "{dialect}");
+    assert!(simulation.record.frames.len() >= 5, "{camera}");
     simulation
 }
 
 #[test]
 fn changed_camera_port_is_followed_in_the_stream() {
-    for dialect in Dialect::ALL {
-        let mut simulation = streaming(dialect);
+    for camera in TestCamera::all() {
+        let mut simulation = streaming(&camera);
         simulation.camera_at = other_port(camera_address());
         // Longer than the camera keeps a silent client.
         simulation.run_until(Duration::from_secs(15), |record| record.ended.is_some());
         let record = &simulation.record;
-        assert!(record.ended.is_none(), "{dialect}: {:?}", record.ended);
+        assert!(record.ended.is_none(), "{camera}: {:?}", record.ended);
         assert!(
             record.frames.len() >= 300,
-            "{dialect}: {}",
+            "{camera}: {}",
             record.frames.len()
         );
-        assert!(record.lost.is_empty(), "{dialect}");
+        assert!(record.lost.is_empty(), "{camera}");
     }
 }
 
 #[test]
 fn changed_camera_port_is_followed_in_the_handshake() {
-    for dialect in Dialect::ALL {
-        let mut simulation = in_handshake(dialect, 5);
+    // In the handshake, only a datagram with the assigned session id changes the port.
+    let is_named = |camera: &TestCamera| {
+        camera.dialect != &Dialect::CC51
+            || camera.personality.session_ids == SessionIdRule::Assigned
+    };
+    let cameras = TestCamera::all().filter(TestCamera::answers_first_hello);
+    for camera in cameras.filter(is_named) {
+        let mut simulation = in_handshake(&camera, 5);
         // The camera's first flight is in flight when the port changes.
         simulation.run_until(MS(3), |_| false);
         simulation.camera_at = other_port(camera_address());
         simulation.run_until(Duration::from_secs(5), |record| record.frames.len() == 3);
-        assert_eq!(simulation.record.frames.len(), 3, "{dialect}");
+        assert_eq!(simulation.record.frames.len(), 3, "{camera}");
     }
 }
 
@@ -448,8 +454,8 @@ fn broadcast_accepts_the_address_of_the_right_uid() {
 
 #[test]
 fn replays_do_not_prevent_the_stall_timeout() {
-    for dialect in Dialect::ALL {
-        let mut simulation = streaming(dialect);
+    for camera in TestCamera::all() {
+        let mut simulation = streaming(&camera);
         simulation.tap = Some(Vec::new());
         simulation.run_until(MS(500), |_| false);
         let sent = simulation.tap.take().unwrap();
@@ -465,15 +471,16 @@ fn replays_do_not_prevent_the_stall_timeout() {
         assert!(matches!(simulation.record.error(), Error::Stalled { .. }));
         assert!(
             simulation.now - start <= Duration::from_secs(11),
-            "{dialect}"
+            "{camera}"
         );
     }
 }
 
 #[test]
 fn replays_and_keepalives_do_not_prevent_the_camera_timeout() {
-    for dialect in Dialect::ALL {
-        let mut simulation = streaming(dialect);
+    for camera in TestCamera::all() {
+        let dialect = camera.dialect;
+        let mut simulation = streaming(&camera);
         simulation.tap = Some(Vec::new());
         simulation.run_until(MS(1500), |_| false);
         let sent = simulation.tap.take().unwrap();
@@ -497,8 +504,8 @@ fn replays_and_keepalives_do_not_prevent_the_camera_timeout() {
             }
         }
         let (reason, after) = left.unwrap();
-        assert_eq!(reason, LeaveReason::Silent, "{dialect}");
-        assert!(after <= Duration::from_secs(11), "{dialect}: {after:?}");
+        assert_eq!(reason, LeaveReason::Silent, "{camera}");
+        assert!(after <= Duration::from_secs(11), "{camera}: {after:?}");
     }
 }
 
@@ -552,8 +559,10 @@ fn flood_of_session_requests_does_not_evict_a_client() {
 /// No amplification.
 #[test]
 fn each_discovery_request_gets_one_answer() {
-    for dialect in Dialect::ALL {
-        let mut simulation = streaming(dialect);
+    // The requests have the keys of a camera without a base station.
+    for camera in TestCamera::all().filter(|camera| !camera.personality.needs_wake_up) {
+        let dialect = camera.dialect;
+        let mut simulation = streaming(&camera);
         simulation.tap = Some(Vec::new());
         let mut request = Vec::new();
         match iotc_layout(dialect) {
@@ -571,6 +580,6 @@ fn each_discovery_request_gets_one_answer() {
         for _ in 0..100 {
             simulation.inject_to_camera(elsewhere(), &request);
         }
-        assert_eq!(simulation.tap.as_ref().unwrap().len(), 100, "{dialect}");
+        assert_eq!(simulation.tap.as_ref().unwrap().len(), 100, "{camera}");
     }
 }

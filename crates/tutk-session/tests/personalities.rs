@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use str0m_netem::{NetemConfig, Probability};
-use testkit::session::{Simulation, clip, clip_audio, credentials};
+use testkit::session::cameras::TestCamera;
+use testkit::session::{Simulation, clip, clip_audio};
 use tutk_session::{Dialect, Error, Frame, Phase};
-use tutk_simulator::{PERSONALITIES, Personality};
+use tutk_simulator::PERSONALITIES;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -34,17 +35,10 @@ fn disorder(config: NetemConfig) -> NetemConfig {
         .reorder_gap(10)
 }
 
-fn simulation(dialect: &'static Dialect, personality: Personality, seed: u64) -> Simulation {
-    let (mut client, mut camera) = Simulation::pair(dialect, clip(seed, FRAMES / 2, 10), seed);
-    client.model = personality.model.as_deref().map(str::to_owned);
-    if personality.needs_wake_up {
-        let behind = credentials().behind_base_station("GkB9S7cX38GgzSC6", "AABBCCDDEE00");
-        client.credentials = behind.unwrap();
-        camera.credentials = client.credentials.clone();
-    }
+fn simulation(camera: &TestCamera, seed: u64) -> Simulation {
+    let (client, mut camera) = camera.pair(clip(seed, FRAMES / 2, 10), seed);
     camera.frames = Some(FRAMES as u64);
     camera.audio = Some(clip_audio(seed, 17));
-    camera.personality = personality;
     Simulation::new(client, camera, seed, disorder)
 }
 
@@ -53,9 +47,9 @@ fn data(frames: &[&Frame]) -> Vec<Bytes> {
 }
 
 /// Runs a whole session and checks that all frames are delivered, in order and byte for byte.
-fn deliver_all(name: &str, dialect: &'static Dialect, personality: Personality, seed: u64) {
-    let what = format!("{name}, {dialect}, seed {seed}: {personality:?}");
-    let mut simulation = simulation(dialect, personality, seed);
+fn deliver_all(camera: &TestCamera, seed: u64) {
+    let what = format!("{camera}, network {seed}: {:?}", camera.personality);
+    let mut simulation = simulation(camera, seed);
     simulation.run(60 * SECOND);
     let record = &simulation.record;
     assert_eq!(record.phases, Phase::ALL, "{what}: {:?}", record.ended);
@@ -73,8 +67,6 @@ fn deliver_all(name: &str, dialect: &'static Dialect, personality: Personality, 
 }
 
 fn deliver_all_with(name: &str) {
-    let named = PERSONALITIES.iter().find(|named| named.name == name);
-    let make = named.unwrap().make;
     let seeds = if name == "random" {
         COMBINATIONS
     } else {
@@ -82,7 +74,7 @@ fn deliver_all_with(name: &str) {
     };
     for dialect in Dialect::ALL {
         for seed in 0..seeds {
-            deliver_all(name, dialect, make(seed), seed);
+            deliver_all(&TestCamera::new(dialect, name, seed), seed);
         }
     }
 }
@@ -132,7 +124,7 @@ deliver_all_frames! {
 #[test]
 fn camera_that_answers_nothing_is_silent_in_discovery() {
     for dialect in Dialect::ALL {
-        let mut simulation = simulation(dialect, Personality::DEAF, 1);
+        let mut simulation = simulation(&TestCamera::new(dialect, "deaf", 0), 1);
         simulation.tap = Some(Vec::new());
         simulation.run(60 * SECOND);
         let error = simulation.record.error();

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
+use testkit::session::cameras::TestCamera;
 use testkit::session::script::CameraScript;
 use testkit::session::{Simulation, clip, clip_audio, credentials};
 use tutk_session::dtls_psk::{self, CipherSuite, Connection};
@@ -24,17 +25,17 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A session in the stream phase. `net` configures the network.
 fn streaming(
-    dialect: &'static Dialect,
+    camera: &TestCamera,
     speaker: bool,
     seed: u64,
     net: impl Fn(NetemConfig) -> NetemConfig,
 ) -> Simulation {
-    let (client, mut camera) = Simulation::pair(dialect, clip(5, 20, 10), seed);
-    camera.audio = Some(clip_audio(5, 10));
-    camera.speaker = speaker;
-    let mut simulation = Simulation::new(client, camera, seed, net);
+    let (client, mut config) = camera.pair(clip(5, 20, 10), seed);
+    config.audio = Some(clip_audio(5, 10));
+    config.speaker = speaker;
+    let mut simulation = Simulation::new(client, config, seed, net);
     simulation.run_until(20 * SECOND, |record| record.frames.len() > 5);
-    assert!(simulation.record.frames.len() > 5, "{dialect} {seed}");
+    assert!(simulation.record.frames.len() > 5, "{camera} {seed}");
     simulation
 }
 
@@ -98,8 +99,8 @@ fn talk(simulation: &mut Simulation, frames: u32) {
 
 #[test]
 fn camera_receives_all_frames() {
-    for dialect in Dialect::ALL {
-        let mut simulation = streaming(dialect, true, 6, delay);
+    for camera in TestCamera::all() {
+        let mut simulation = streaming(&camera, true, 6, delay);
         for round in 1..=2 {
             start(&mut simulation);
             assert_eq!(talk_events(&simulation).last(), Some(&TalkEvent::Ready));
@@ -111,15 +112,15 @@ fn camera_receives_all_frames() {
             assert_eq!(talk_events(&simulation).last(), Some(&ended));
 
             let received = received_audio(&simulation);
-            assert_eq!(received.len(), 100 * round, "{dialect}");
+            assert_eq!(received.len(), 100 * round, "{camera}");
             for (audio, number) in received[100 * (round - 1)..].iter().zip(0..) {
-                assert_eq!(audio.data, frame(number), "{dialect} {number}");
-                assert_eq!(audio.frame, number + 1, "{dialect}");
+                assert_eq!(audio.data, frame(number), "{camera} {number}");
+                assert_eq!(audio.frame, number + 1, "{camera}");
                 assert_eq!((audio.codec, audio.flags), (Codec::Pcma, flags()));
                 assert_eq!(audio.timestamp, MS(20) * number);
             }
             // The stream continues.
-            assert!(simulation.record.frames.len() > before + 200, "{dialect}");
+            assert!(simulation.record.frames.len() > before + 200, "{camera}");
             simulation.record.other.clear();
         }
         let switches = simulation
@@ -132,7 +133,7 @@ fn camera_receives_all_frames() {
                 _ => None,
             });
         assert_eq!(switches.collect::<Vec<_>>(), [true, false, true, false]);
-        assert_eq!(simulation.client.stats().unknown, 0, "{dialect}");
+        assert_eq!(simulation.client.stats().unknown, 0, "{camera}");
     }
 }
 
@@ -143,26 +144,26 @@ fn lossy_network_delivers_frames_in_order() {
             .loss(RandomLoss::new(Probability::new(0.1)))
             .duplicate(Probability::new(0.05))
     };
-    for seed in 0..20 {
-        for dialect in Dialect::ALL {
-            let mut simulation = streaming(dialect, true, seed, lossy);
+    for dialect in Dialect::ALL {
+        for (camera, seed) in TestCamera::of(dialect).zip(0..) {
+            let mut simulation = streaming(&camera, true, seed, lossy);
             start(&mut simulation);
             assert_eq!(
                 talk_events(&simulation),
                 [TalkEvent::Ready],
-                "{dialect} {seed}"
+                "{camera} {seed}"
             );
             // If the answer to its login is lost, the camera ignores audio until it logs in again.
             talk(&mut simulation, 200);
             let received = received_audio(&simulation);
             assert!(
                 (75..200).contains(&received.len()),
-                "{seed}: {}",
+                "{camera} {seed}: {}",
                 received.len()
             );
             assert!(received.is_sorted_by_key(|audio| audio.frame));
             for audio in received {
-                assert_eq!(audio.data, frame(audio.frame - 1), "{dialect} {seed}");
+                assert_eq!(audio.data, frame(audio.frame - 1), "{camera} {seed}");
             }
         }
     }
@@ -170,7 +171,8 @@ fn lossy_network_delivers_frames_in_order() {
 
 #[test]
 fn camera_without_a_speaker_times_out() {
-    let mut simulation = streaming(&Dialect::TRANSCODE, false, 7, delay);
+    let camera = TestCamera::strict(&Dialect::TRANSCODE);
+    let mut simulation = streaming(&camera, false, 7, delay);
     start(&mut simulation);
     let not_opened = TalkError::NotOpened {
         waited: 10 * SECOND,
@@ -184,7 +186,8 @@ fn camera_without_a_speaker_times_out() {
 
 #[test]
 fn frame_that_cannot_be_sent_is_an_error() {
-    let mut simulation = streaming(&Dialect::CC51, true, 8, delay);
+    let camera = TestCamera::strict(&Dialect::CC51);
+    let mut simulation = streaming(&camera, true, 8, delay);
     let data = [0; 2_000];
     let frame = TalkFrame {
         codec: Codec::Pcm,

@@ -9,7 +9,7 @@ use tutk_simulator::{Simulator, SimulatorConfig, SimulatorEvent};
 use tutk_time::Instant;
 
 use super::machine::StateMachine as _;
-use super::{camera_address, epoch, seed, start};
+use super::{camera_address, camera_port, epoch, seed, start};
 
 const LATENCY: Duration = Duration::from_millis(2);
 
@@ -116,7 +116,7 @@ impl Network {
             && entry.key().0 <= now
         {
             let (from, to, mut bytes) = entry.remove();
-            if to == camera_address() {
+            if to.ip() == camera_address().ip() {
                 self.camera.handle_datagram(now, from, &mut bytes);
             } else if let Some(client) = self.clients.iter_mut().find(|at| at.address == to) {
                 client.client.handle_datagram(now, from, &mut bytes);
@@ -149,9 +149,9 @@ impl Network {
         let output = self.camera.drain();
         self.camera_deadline = output.deadline;
         self.events.extend(output.events);
-        for (to, bytes) in output.datagrams {
+        for ((to, bytes), port) in output.datagrams.into_iter().zip(output.ports) {
             self.sent += 1;
-            let packet = (camera_address(), to, bytes);
+            let packet = (camera_port(camera_address(), port), to, bytes);
             self.in_flight.insert((arrival, self.sent), packet);
         }
     }

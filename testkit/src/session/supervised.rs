@@ -16,7 +16,7 @@ use tutk_simulator::{Simulator, SimulatorConfig};
 use tutk_time::Instant;
 
 use super::machine::StateMachine as _;
-use super::{camera_address, client_address, epoch, start};
+use super::{camera_address, camera_port, client_address, epoch, start};
 
 const LATENCY: Duration = Duration::from_millis(5);
 
@@ -29,7 +29,8 @@ pub struct SupervisorSimulation {
     pub config: SimulatorConfig,
     camera_deadline: Instant,
     to_camera: VecDeque<(Instant, Vec<u8>)>,
-    to_client: VecDeque<(Instant, Vec<u8>)>,
+    /// Arrival, port of the camera and contents.
+    to_client: VecDeque<(Instant, u8, Vec<u8>)>,
     /// All datagrams from the camera are lost.
     pub muted: bool,
     /// The driver cannot open a socket.
@@ -168,9 +169,9 @@ impl SupervisorSimulation {
         if let Some(camera) = &mut self.camera {
             let output = camera.drain();
             self.camera_deadline = output.deadline;
-            let datagrams = output.datagrams.into_iter();
+            let datagrams = output.datagrams.into_iter().zip(output.ports);
             self.to_client
-                .extend(datagrams.map(|(_, bytes)| (arrival, bytes)));
+                .extend(datagrams.map(|((_, bytes), port)| (arrival, port, bytes)));
         }
         self.deadline = loop {
             match self.supervisor.poll_output() {
@@ -221,8 +222,10 @@ impl SupervisorSimulation {
     /// Advances to the next arrival or timeout, at most to `end`. Returns `false` at `end`.
     pub fn step(&mut self, end: Instant) -> bool {
         let camera_deadline = self.camera.as_ref().map(|_| self.camera_deadline);
-        let arrivals =
-            [&self.to_camera, &self.to_client].map(|queue| queue.front().map(|(at, _)| *at));
+        let arrivals = [
+            self.to_camera.front().map(|(at, _)| *at),
+            self.to_client.front().map(|(at, ..)| *at),
+        ];
         let next = [Some(self.deadline), camera_deadline]
             .into_iter()
             .chain(arrivals)
@@ -240,10 +243,11 @@ impl SupervisorSimulation {
                 camera.handle_datagram(self.now, client_address(), &mut datagram);
             }
         } else if arrivals[1] == Some(next) {
-            let (_, mut datagram) = self.to_client.pop_front().unwrap();
+            let (_, port, mut datagram) = self.to_client.pop_front().unwrap();
             if !self.muted && self.socket_open {
+                let from = camera_port(camera_address(), port);
                 self.supervisor
-                    .handle_datagram(self.now, camera_address(), &mut datagram);
+                    .handle_datagram(self.now, from, &mut datagram);
             }
         } else if self.deadline == next {
             self.supervisor.handle_timeout(self.now);
