@@ -99,6 +99,7 @@ impl ReorderBuffer {
                 }
                 self.flush(out);
                 out.stats.jumps += 1;
+                out.order.numbers_restarted();
                 self.jump_candidate = None;
                 self.delivered = 0;
                 self.decodable = false;
@@ -305,12 +306,15 @@ impl ReorderBuffer {
         let complete = frame.is_complete();
         match continuity {
             None => self.give_up_missing(frame.number, (frame.wire, frame.kind), out),
-            Some(Continuity::SendOrder) if complete && self.settled.is_some() => {
-                out.stats.shared_numbers += 1;
+            Some(continuity) => {
+                if continuity == Continuity::SendOrder && complete && self.settled.is_some() {
+                    out.stats.shared_numbers += 1;
+                }
+                self.report_left_numbers(&frame, out);
             }
-            Some(_) => {}
         }
         self.advance_to(frame.number, complete);
+        out.order.settled(self.kind, frame.wire.value());
         if complete {
             self.jump_candidate = None;
             self.decodable |= frame.kind == MediaKind::Key;
@@ -355,20 +359,43 @@ impl ReorderBuffer {
         let wire = |number| sequence::on_wire(number, like);
         let (from, to) = (wire(first), wire(last));
         let shared = out.order.lost_numbers(self.kind, from, to, like.value());
-        for (from, to, count) in shared.unwrap_or_else(|| vec![(from, to, end - first)]) {
+        let shared = shared.unwrap_or_else(|| vec![(from, to, end - first)]);
+        self.report_missing(&shared, kind, out);
+        self.advance_to(last, false);
+        out.order.settled(self.kind, to);
+    }
+
+    /// Reports the lost frames before `next` that the other stream did not report.
+    fn report_left_numbers(&mut self, next: &PartialFrame, out: &mut EventQueue) {
+        let Some(settled) = self.settled.filter(|settled| settled + 1 < next.number) else {
+            return;
+        };
+        let wire = |number| sequence::on_wire(number, next.wire);
+        let (first, last) = (wire(settled + 1), wire(next.number - 1));
+        let left = out.order.left_numbers(self.kind, first, last);
+        self.report_missing(&left, next.kind, out);
+    }
+
+    /// Reports ranges of numbers, each with its length. `next` is the kind of the next frame.
+    fn report_missing(
+        &mut self,
+        ranges: &[(u32, u32, u64)],
+        next: MediaKind,
+        out: &mut EventQueue,
+    ) {
+        for &(first, last, count) in ranges {
             out.stats.missing += count;
             out.lost(Lost {
                 stream: self.kind,
-                first: from,
-                last: to,
+                first,
+                last,
                 received: 0,
                 total: 0,
                 undecodable: false,
-                next_is_key: Some(kind == MediaKind::Key),
+                next_is_key: Some(next == MediaKind::Key),
             });
             self.decodable = false;
         }
-        self.advance_to(last, false);
     }
 
     /// Marks `number` as the last settled one.

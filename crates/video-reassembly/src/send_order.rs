@@ -26,6 +26,9 @@ const MAX_MISORDER: u16 = 64;
 /// happens by chance, but not repeatedly.
 const EVIDENCE: u8 = 4;
 
+/// The number of lost frames whose stream is remembered.
+const LOST: u16 = 256;
+
 /// The newest slices of both streams.
 #[derive(Debug)]
 pub(crate) struct SendOrder {
@@ -35,6 +38,11 @@ pub(crate) struct SendOrder {
     /// A slice whose counter is out of range. A second counter close to it confirms a jump.
     jump_candidate: Option<SentSlice>,
     evidence: u8,
+    /// The last settled number of video and of audio.
+    settled: [Option<u32>; 2],
+    /// Lost frames and the streams that report them, by the number modulo [`LOST`]. Empty until a
+    /// frame is lost.
+    lost: Vec<Option<(u32, StreamKind)>>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,7 +63,24 @@ impl SendOrder {
             newest: 0,
             jump_candidate: None,
             evidence: 0,
+            settled: [None; 2],
+            lost: Vec::new(),
         }
+    }
+
+    /// Records that all frames of `stream` up to `number` are delivered or given up.
+    pub(crate) fn settled(&mut self, stream: StreamKind, number: u32) {
+        let [video, audio] = &mut self.settled;
+        match stream {
+            StreamKind::Video => *video = Some(number),
+            StreamKind::Audio => *audio = Some(number),
+        }
+    }
+
+    /// The camera restarted the count of frames. The same numbers may follow again.
+    pub(crate) fn numbers_restarted(&mut self) {
+        self.settled = [None; 2];
+        self.lost.clear();
     }
 
     /// Records a slice, if the layout has slice counters.
@@ -161,11 +186,13 @@ impl SendOrder {
     ///
     /// The other stream's frames have some of the numbers. If a frame of the other stream was lost
     /// as well, its number cannot be told from that of this stream. An audio frame is one slice, so
-    /// a lost number is audio if as many numbers are lost as slices, and video otherwise.
+    /// a lost number is audio if as many numbers are lost as slices, and video otherwise. The first
+    /// stream that settles a number decides, so that one stream reports it. It is not left to
+    /// a stream that has settled it already.
     ///
     /// Allocates, because losses are rare.
     pub(crate) fn lost_numbers(
-        &self,
+        &mut self,
         stream: StreamKind,
         first: u32,
         last: u32,
@@ -185,24 +212,72 @@ impl SendOrder {
         }
         let unknown = owners.iter().filter(|owner| owner.is_none()).count();
         let slices = self.lost_slices(stream, first.wrapping_sub(1), next);
-        let is_lost = |owner: Option<StreamKind>| match (owner, slices) {
-            (Some(owner), _) => owner == stream,
-            (None, None) => true,
-            (None, Some(slices)) => (slices == unknown) == (stream == StreamKind::Audio),
+        let likely = match slices {
+            None => stream,
+            Some(slices) if slices == unknown => StreamKind::Audio,
+            Some(_) => StreamKind::Video,
         };
-        let mut ranges: Vec<(u32, u32, u64)> = Vec::new();
-        let numbers = (0..=distance).map(|at| first.wrapping_add(at));
-        let lost = numbers.zip(owners).filter(|&(_, owner)| is_lost(owner));
-        for (number, _) in lost {
-            match ranges.last_mut() {
-                Some((_, end, count)) if end.wrapping_add(1) == number => {
-                    *end = number;
-                    *count += 1;
-                }
-                _ => ranges.push((number, number, 1)),
+        let mut ranges = Vec::new();
+        for (number, owner) in (0..=distance).map(|at| first.wrapping_add(at)).zip(owners) {
+            let reporter = self.reporter(number).or(owner).unwrap_or_else(|| {
+                let reporter = match self.is_settled(likely, number) {
+                    true => stream,
+                    false => likely,
+                };
+                self.remember(number, reporter);
+                reporter
+            });
+            if reporter == stream {
+                extend(&mut ranges, number);
             }
         }
         Some(ranges)
+    }
+
+    /// Returns the ranges of numbers from `first` to `last` that the other stream has left to
+    /// `stream`, each with its length, although the camera skipped them in this stream.
+    ///
+    /// Allocates only if there are any.
+    pub(crate) fn left_numbers(
+        &self,
+        stream: StreamKind,
+        first: u32,
+        last: u32,
+    ) -> Vec<(u32, u32, u64)> {
+        let mut ranges = Vec::new();
+        if !self.lost.is_empty() {
+            let numbers = (0..=last.wrapping_sub(first)).map(|at| first.wrapping_add(at));
+            let left = numbers.filter(|&number| self.reporter(number) == Some(stream));
+            left.for_each(|number| extend(&mut ranges, number));
+        }
+        ranges
+    }
+
+    /// Returns the stream that reports a lost frame, if that was decided.
+    fn reporter(&self, number: u32) -> Option<StreamKind> {
+        let place = self.lost.get(lost_index(number)).copied().flatten();
+        let (_, stream) = place.filter(|(known, _)| *known == number)?;
+        Some(stream)
+    }
+
+    fn remember(&mut self, number: u32, reporter: StreamKind) {
+        if self.lost.is_empty() {
+            self.lost.resize(LOST.into(), None);
+        }
+        if let Some(place) = self.lost.get_mut(lost_index(number)) {
+            *place = Some((number, reporter));
+        }
+    }
+
+    /// Returns `true` if frame `number` of a stream can no longer be reported. This includes a
+    /// stream without any frame yet, which does not report earlier ones.
+    fn is_settled(&self, stream: StreamKind, number: u32) -> bool {
+        let [video, audio] = self.settled;
+        let settled = match stream {
+            StreamKind::Video => video,
+            StreamKind::Audio => audio,
+        };
+        settled.is_none_or(|settled| settled.wrapping_sub(number).cast_signed() >= 0)
     }
 
     /// Returns the number of slices between frame `last` and frame `next` that belong to no known
@@ -265,6 +340,22 @@ impl SendOrder {
             slice.filter(|slice| slice.counter == counter)
         })
     }
+}
+
+/// Appends a number to ranges of numbers with their lengths.
+fn extend(ranges: &mut Vec<(u32, u32, u64)>, number: u32) {
+    match ranges.last_mut() {
+        Some((_, end, count)) if end.wrapping_add(1) == number => {
+            *end = number;
+            *count += 1;
+        }
+        _ => ranges.push((number, number, 1)),
+    }
+}
+
+fn lost_index(number: u32) -> usize {
+    let [a, b, ..] = number.to_le_bytes();
+    usize::from(u16::from_le_bytes([a, b]) % LOST)
 }
 
 impl SentSlice {

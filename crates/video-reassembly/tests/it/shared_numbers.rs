@@ -378,6 +378,45 @@ proptest! {
     }
 }
 
+proptest! {
+    /// After losses in both streams, the stream of a lost frame may be unknown. Each lost frame is
+    /// nevertheless reported once.
+    #[test]
+    fn each_lost_frame_is_reported_for_one_stream(
+        kinds in proptest::collection::vec((any::<bool>(), 1..5_u32), 20..60),
+        lost in proptest::collection::btree_set(0..150_usize, 0..20),
+        previous in prop_oneof![Just(Previous::Any), Just(Previous::Stream), Just(Previous::Zero)],
+        is_interleaved: bool,
+    ) {
+        // Without losses at both ends, so that all losses show and the streams are known to share
+        // their numbers.
+        let alternating = [(MediaKind::Delta, 2), (MediaKind::Audio, 1)].repeat(4);
+        let kinds = kinds.into_iter().map(|(audio, count)| match audio {
+            true => (MediaKind::Audio, 1),
+            false => (MediaKind::Delta, count),
+        });
+        let frames = [&alternating[..], &kinds.collect::<Vec<_>>(), &alternating].concat();
+        let mut slices = send(&frames, previous, 1, 0);
+        if is_interleaved {
+            interleave(&mut slices);
+        }
+        let ends = 13;
+        let last = slices.len() - ends;
+        let mut out = Collector::new(Limits::default());
+        let mut expected = BTreeSet::new();
+        for (at, slice) in slices.iter().enumerate() {
+            match at >= ends && at < last && lost.contains(&(at - ends)) {
+                true => _ = expected.insert(slice.number),
+                false => slice.push(&mut out),
+            }
+        }
+        out.flush();
+        let mut reported: Vec<u32> = out.lost.iter().flat_map(|l| l.first..=l.last).collect();
+        reported.sort_unstable();
+        prop_assert_eq!(reported, Vec::from_iter(expected));
+    }
+}
+
 #[test]
 fn a_restarted_count_of_slices_is_followed() {
     let mut reassembler = Reassembler::default();
