@@ -13,6 +13,7 @@ mod common;
 use std::io::Read as _;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use common::{
     ENR, H264, H265, MAC, Simulator, UID, asset, command, probe, record, run, signal, simulate,
@@ -87,6 +88,27 @@ fn reordered_and_duplicate_packets_lose_no_frames() {
 }
 
 /// The network loses, reorders and duplicates packets. Resend mode recovers all frames.
+/// Returns the seconds that the camera's clock is behind.
+fn clock_error(camera: &Simulator) -> u64 {
+    let clock = tutk(["control", &camera.url, "clock"]);
+    clock.exits(0);
+    let clock = String::from_utf8(clock.stdout).unwrap();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    now.as_secs().abs_diff(clock.trim().parse().unwrap())
+}
+
+#[test]
+fn set_clock_sets_a_wrong_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let camera = simulate("--personality wrong-clock");
+    for (args, range) in [("", 300_000_000..400_000_000), ("--set-clock", 0..60)] {
+        let path = folder.path().join(format!("clip{args}.h264"));
+        record(&camera, &path, &format!("--frames 3 {args}")).exits(0);
+        let error = clock_error(&camera);
+        assert!(range.contains(&error), "{args}: {error} s");
+    }
+}
+
 #[test]
 fn resend_mode_recovers_lost_packets() {
     for (dialect, resend, loss, seed) in [

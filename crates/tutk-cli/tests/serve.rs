@@ -17,7 +17,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::{
     Service, Simulator, command, http, plays, signal, streams, text, tutk, write_private,
@@ -102,6 +102,29 @@ fn serves_rtsp_and_records_the_configured_cameras() {
             assert_eq!(streams[0].packets, 40, "{path:?}");
         }
     }
+}
+
+#[test]
+fn set_clock_sets_a_wrong_clock() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("cameras.toml");
+    let camera = Simulator::start(&["--personality", "wrong-clock"]);
+    let more = "set_clock = true\nconnect = \"always\"";
+    write_config(&config, &[("front", &camera, more)], "");
+    let mut service = serve(&config);
+    service.wait_for("front: connected");
+    let begun = Instant::now();
+    loop {
+        let clock = tutk(["control", &camera.url, "clock"]);
+        clock.exits(0);
+        let clock = String::from_utf8(clock.stdout).unwrap();
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        if now.as_secs().abs_diff(clock.trim().parse().unwrap()) < 60 {
+            break;
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{clock}");
+    }
+    service.stop("-TERM");
 }
 
 #[test]

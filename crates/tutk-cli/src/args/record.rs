@@ -57,6 +57,9 @@ pub(crate) struct RecordArgs {
     /// verified with real cameras; tutk falls back to the plain stream
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(crate) resend: ResendChoice,
+    /// Set the camera's clock to the current time after each login. The camera keeps the setting
+    #[arg(long)]
+    pub(crate) set_clock: bool,
     /// Print statistics every 5 seconds: frames, bitrate, losses, round trip, reconnects
     #[arg(long)]
     pub(crate) stats: bool,

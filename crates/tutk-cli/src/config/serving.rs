@@ -37,13 +37,14 @@ pub(super) const SERVE_KEYS: [&str; 10] = [
 pub(super) const RECORD_KEYS: [&str; 4] = ["path", "segment", "keep", "max_size"];
 
 /// The keys of a camera's table that concern `tutk serve`.
-pub(super) const CAMERA_KEYS: [&str; 8] = [
+pub(super) const CAMERA_KEYS: [&str; 9] = [
     "connect",
     "linger",
     "sound",
     "record",
     "dialect",
     "resend",
+    "set_clock",
     "capture",
     "capture_size",
 ];
@@ -92,6 +93,8 @@ pub(crate) struct CameraServing {
     pub(crate) dialect: Option<DialectChoice>,
     /// When to request retransmission of lost packets.
     pub(crate) resend: Option<ResendChoice>,
+    /// Sets the camera's clock in each session.
+    pub(crate) set_clock: bool,
     /// Captures the packets of the camera's sessions.
     pub(crate) capture: Option<CaptureFile>,
 }
@@ -255,6 +258,7 @@ pub(super) fn read_camera<'a>(reader: &mut Reader<'a>, section: &Section<'a>) ->
         resend: reader.parsed(section, "resend", |text| {
             ResendChoice::from_str(text, false).map_err(|_| "resend must be `auto`, `on` or `off`")
         }),
+        set_clock: reader.boolean(section, "set_clock").unwrap_or(false),
         capture: capture(reader, section),
     }
 }

@@ -420,7 +420,7 @@ fn reads_settings_of_serve() {
          [users]\nanna = \"${{DOOR_ENR}}\"\n\
          [record]\npath = \"/r/{{camera}}/%F/%T.ts\"\nkeep = \"7d\"\nmax_size = \"1GiB\"\n\
          [cameras.\"a/b%\"]\nurl = \"{url}\"\nrecord = true\nconnect = \"always\"\n\
-         [cameras.c]\nurl = \"{url}\"\nsound = false\n"
+         [cameras.c]\nurl = \"{url}\"\nsound = false\nset_clock = true\n"
     );
     let contents = read(&text, None);
     assert_eq!(contents.mistakes, []);
@@ -444,6 +444,7 @@ fn reads_settings_of_serve() {
         (second.serving.sound, second.serving.record),
         (Some(false), false)
     );
+    assert!(!first.serving.set_clock && second.serving.set_clock);
     // Characters of a name do not become directives or folders.
     let target = contents.record.unwrap().target(&first.name).unwrap();
     assert!(format!("{target:?}").contains("a_b%%"), "{target:?}");

@@ -105,6 +105,7 @@ pub(crate) fn begin() -> Result<(Vec<SimulatedCamera>, BTreeMap<String, CameraPl
                 true => ResendChoice::On,
                 false => ResendChoice::Auto,
             },
+            set_clock: false,
         };
         plans.insert(kind.name.to_owned(), plan);
         servers.push(server);

@@ -51,6 +51,7 @@ pub(crate) struct CameraPlan {
     pub(crate) record: Option<Target>,
     pub(crate) dialect: DialectChoice,
     pub(crate) resend: ResendChoice,
+    pub(crate) set_clock: bool,
     pub(crate) capture: Option<CaptureFile>,
 }
 
@@ -98,6 +99,7 @@ impl Plan {
                 sound,
                 dialect: serving.dialect.unwrap_or(DialectChoice::Auto),
                 resend: serving.resend.unwrap_or(ResendChoice::Auto),
+                set_clock: serving.set_clock,
                 capture: serving.capture,
                 record: record.map(|target| if sound { target.with_audio() } else { target }),
             };
@@ -168,6 +170,7 @@ impl PartialEq for CameraPlan {
             record,
             dialect,
             resend,
+            set_clock,
             capture,
         } = self;
         let rest = (
@@ -177,9 +180,12 @@ impl PartialEq for CameraPlan {
             &other.record,
             &other.dialect,
             &other.resend,
+            &other.set_clock,
             &other.capture,
         );
-        let own = (network, keep, sound, record, dialect, resend, capture);
+        let own = (
+            network, keep, sound, record, dialect, resend, set_clock, capture,
+        );
         is_same(camera, &other.camera) && own == rest
     }
 }

@@ -170,6 +170,7 @@ fn settings(plan: &CameraPlan) -> CameraSettings {
     let address = camera::literal_address(&camera);
     let (dialect, resend, network) = (plan.dialect, plan.resend, &plan.network);
     let mut settings = camera::settings(camera, address, network, dialect, resend, plan.sound);
+    settings.client.set_clock = plan.set_clock;
     settings.keep = plan.keep;
     settings
 }
