@@ -92,7 +92,7 @@ impl Driver {
                         self.socket = Some(socket);
                         self.supervisor.handle_connected(socket::epoch(), camera);
                     }
-                    Err(error) => self.supervisor.handle_connect_failed(socket::now(), error),
+                    Err(error) => self.supervisor.handle_connect_failed(socket::now(), error.into()),
                 },
                 () = tokio::time::sleep_until(socket::to_tokio(deadline)) => {
                     self.supervisor.handle_timeout(socket::now());

@@ -48,7 +48,11 @@ impl From<ConnectionError> for Error {
     fn from(error: ConnectionError) -> Self {
         match error {
             ConnectionError::Session(error) => Self::Session(error),
-            ConnectionError::Io(error) => Self::Io(error),
+            ConnectionError::Driver(error) => {
+                let io = error.get_ref().downcast_ref::<io::Error>();
+                let kind = io.map_or(io::ErrorKind::Other, io::Error::kind);
+                Self::Io(Arc::new(io::Error::new(kind, error)))
+            }
             other => Self::Io(Arc::new(io::Error::other(other))),
         }
     }

@@ -1,7 +1,6 @@
 //! Restarts the driver of a camera after a panic.
 
 use std::any::Any;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use tutk_session::{ConnectionError, Supervisor, SupervisorConfig, SupervisorEvent};
+use tutk_session::{DriverError, Supervisor, SupervisorConfig, SupervisorEvent};
 
 use crate::driver::{Call, Driver, Wanted};
 use crate::observer::Observer;
@@ -76,13 +75,13 @@ impl<S: FnMut(SupervisorEvent) + Send> Task<S> {
             }
             self.panics.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(panic = message, restart_in = ?pause, "the task of a camera panicked");
-            let error = Arc::new(io::Error::other(Panicked { message }));
-            (self.sink)(SupervisorEvent::GaveUp(ConnectionError::Io(error)));
+            let error = DriverError::new(Panicked { message });
+            (self.sink)(SupervisorEvent::GaveUp(error.into()));
             let seed = match socket::seed() {
                 Ok(seed) => seed,
                 Err(error) => {
-                    let error = ConnectionError::Io(Arc::new(error));
-                    (self.sink)(SupervisorEvent::Ended(Err(error)));
+                    let error = DriverError::from(error);
+                    (self.sink)(SupervisorEvent::Ended(Err(error.into())));
                     break;
                 }
             };

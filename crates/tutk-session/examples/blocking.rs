@@ -70,7 +70,7 @@ fn run() -> Result<(), Box<dyn Error>> {
                         socket = Some(opened);
                         supervisor.handle_connected(epoch()?, camera);
                     }
-                    Err(error) => supervisor.handle_connect_failed(clock(), error),
+                    Err(error) => supervisor.handle_connect_failed(clock(), error.into()),
                 },
                 SupervisorOutput::CloseSocket => socket = None,
                 SupervisorOutput::Transmit(datagram) => {

@@ -2,6 +2,7 @@
 //! it.
 #![allow(missing_docs, reason = "internal: tutk-simulator shares it")]
 
+use alloc::vec::Vec;
 use dtls_psk::Connection;
 use tutk_frame::AvStamp;
 use tutk_time::Instant;
@@ -109,7 +110,7 @@ impl Channel {
                 dtls_psk::Output::Transmit(records) => {
                     let sent = wrapper.send(self.number, out, |datagram| {
                         datagram.extend_from_slice(records);
-                        Ok::<(), std::convert::Infallible>(())
+                        Ok::<(), core::convert::Infallible>(())
                     });
                     let Ok(()) = sent;
                 }

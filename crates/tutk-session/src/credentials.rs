@@ -1,6 +1,8 @@
 //! The identity and keys of a camera, and the keys derived from them.
 
-use std::fmt;
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use core::fmt;
 
 use av_login::Password;
 use base64::Engine as _;
@@ -280,7 +282,7 @@ fn parse_auth_key(text: &str) -> Result<AuthKey, CredentialsError> {
     Ok(AuthKey(key))
 }
 
-impl std::str::FromStr for Mac {
+impl core::str::FromStr for Mac {
     type Err = CredentialsError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -311,6 +313,8 @@ impl fmt::Display for Mac {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
+    use alloc::string::ToString;
 
     #[test]
     fn auth_keys_match_known_answers() {

@@ -1,6 +1,6 @@
 //! Deviations of cameras from docs/protocol.md that a client accepts, and their counters.
 
-use std::fmt;
+use core::fmt;
 
 /// A deviation of a camera from docs/protocol.md that the client accepts. Real cameras do this, or
 /// may do it (docs/protocol.md, section 22).

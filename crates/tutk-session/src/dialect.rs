@@ -1,7 +1,7 @@
 //! Dialects: the differences between firmware versions, as data.
 
-use std::fmt;
-use std::time::Duration;
+use core::fmt;
+use core::time::Duration;
 
 use av_login::LoginLayout;
 use disco_cipher::xor::XorKey;

@@ -1,8 +1,9 @@
 //! Discovery without a session.
 
-use std::collections::{BTreeSet, VecDeque};
-use std::net::SocketAddr;
-use std::time::Duration;
+use alloc::collections::{BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
 
 use tutk_frame::{Direction, SessionId, Uid};
 use tutk_time::Instant;

@@ -1,8 +1,9 @@
 //! Where discovery sends its requests, and from which sockets.
 
-use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::ops::RangeInclusive;
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::ops::RangeInclusive;
 
 use tutk_frame::{AuthKey, Uid};
 
@@ -226,6 +227,10 @@ impl DiscoveryPlan {
 
 #[cfg(test)]
 mod tests {
+    use alloc::format;
+    use alloc::string::String;
+    use alloc::string::ToString;
+    use alloc::vec;
     use proptest::prelude::*;
 
     use super::*;

@@ -1,7 +1,8 @@
 //! Many clients behind one socket.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use tutk_time::Instant;
 
@@ -111,10 +112,10 @@ impl Endpoint {
         self.now = now;
         let claims = self.clients.iter().filter_map(|(id, member)| {
             let claim = member.client.claim(from, datagram)?;
-            Some((claim, std::cmp::Reverse(*id)))
+            Some((claim, core::cmp::Reverse(*id)))
         });
         // Of equal claims, the oldest client's.
-        let Some((_, std::cmp::Reverse(id))) = claims.max() else {
+        let Some((_, core::cmp::Reverse(id))) = claims.max() else {
             self.unclaimed += 1;
             return None;
         };

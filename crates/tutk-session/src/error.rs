@@ -1,6 +1,9 @@
 //! The errors of sessions and of talk.
 
-use std::time::Duration;
+use alloc::string::String;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use dtls_psk::AlertDescription;
 
@@ -230,7 +233,7 @@ pub(crate) fn refuses_suite(error: &dtls_psk::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::error::Error as _;
+    use core::error::Error as _;
 
     use super::*;
 
@@ -245,7 +248,7 @@ mod tests {
         assert!(
             authentication
                 .source()
-                .is_some_and(<dyn std::error::Error>::is::<hl_ioctl::Error>)
+                .is_some_and(<dyn core::error::Error>::is::<hl_ioctl::Error>)
         );
         assert!(Error::Login(login).source().is_some());
         assert!(TalkError::Dtls(dtls).source().is_some());

@@ -1,7 +1,10 @@
 //! Events and counters of a client.
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
 
 use hl_ioctl::{CAMERA_VERSION, Command, ConnectResult, HlMessage};
 use video_reassembly::{Frame, Lost};
@@ -83,7 +86,7 @@ impl RequestId {
 
     /// Returns this id, and moves on to the next one.
     pub(crate) fn take(&mut self) -> Self {
-        std::mem::replace(self, Self(self.0.wrapping_add(1)))
+        core::mem::replace(self, Self(self.0.wrapping_add(1)))
     }
 }
 

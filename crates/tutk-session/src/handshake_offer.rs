@@ -1,6 +1,6 @@
 //! What a ClientHello offers.
 
-use std::fmt;
+use core::fmt;
 
 use dtls_psk::CipherSuite;
 

@@ -1,6 +1,7 @@
 //! Network interfaces, and the hosts of their networks.
 
-use std::net::{IpAddr, Ipv4Addr};
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr};
 
 /// The longest prefix whose hosts are all asked. Of larger networks, only a part is asked.
 const SWEEP_PREFIX: u8 = 24;
@@ -83,6 +84,8 @@ fn host_bits(prefix_len: u8) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
+    use alloc::string::String;
 
     fn interface(address: [u8; 4], prefix_len: u8) -> Interface {
         Interface::new(address.into(), prefix_len, None)

@@ -1,6 +1,11 @@
 #![doc = include_str!("../README.md")]
+#![no_std]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+extern crate alloc;
+#[cfg(any(test, feature = "std"))]
+extern crate std;
 
 mod channel;
 mod client;
@@ -42,8 +47,8 @@ pub use interface::Interface;
 pub use output::{MAX_DATAGRAM, Output, Transmit};
 pub use phase::{Deadlines, Epoch, Phase, PhaseReport};
 pub use supervisor::{
-    CommandError, Connect, ConnectionError, ContinuousFrame, Demand, Disconnect, Keep, LINGER,
-    MAX_OUTAGES, Outage, OverflowFilter, ReconnectPolicy, Supervisor, SupervisorConfig,
+    CommandError, Connect, ConnectionError, ContinuousFrame, Demand, Disconnect, DriverError, Keep,
+    LINGER, MAX_OUTAGES, Outage, OverflowFilter, ReconnectPolicy, Supervisor, SupervisorConfig,
     SupervisorEvent, SupervisorOutput, TalkQueue, Tally,
 };
 pub use url::{CameraUrl, DISCOVERY_PORT, Subtype, UrlError};

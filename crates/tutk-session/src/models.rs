@@ -177,7 +177,7 @@ pub(crate) fn user_rule(id: Option<&str>) -> UserRule {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use alloc::collections::BTreeSet;
 
     use hl_ioctl::commands::UserId;
 

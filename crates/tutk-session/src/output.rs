@@ -1,7 +1,8 @@
 //! The output of a state machine, and its queue.
 
-use std::collections::VecDeque;
-use std::net::SocketAddr;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use tutk_time::Instant;
 
@@ -120,7 +121,7 @@ impl<E> Outbox<E> {
 
     pub(crate) fn poll_datagram(&mut self) -> Option<Transmit<'_>> {
         let (to, datagram) = self.datagrams.pop_front()?;
-        let sent = std::mem::replace(&mut self.current, datagram);
+        let sent = core::mem::replace(&mut self.current, datagram);
         self.recycle(sent);
         Some(Transmit {
             to,

@@ -1,7 +1,7 @@
 //! The phases of a session, their time limits, and the clock.
 
-use std::fmt;
-use std::time::Duration;
+use core::fmt;
+use core::time::Duration;
 
 use tutk_time::Instant;
 

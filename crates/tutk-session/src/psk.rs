@@ -32,6 +32,8 @@ pub fn from_enr(enr: impl AsRef<[u8]>) -> Psk {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
+    use alloc::string::String;
 
     /// ENR, AuthKey, key from the ENR, key from AuthKey and ENR (from another SHA-256
     /// implementation).

@@ -1,6 +1,7 @@
 //! The random values of a state machine.
 
-use std::fmt;
+use alloc::boxed::Box;
+use core::fmt;
 
 use chacha20::ChaCha20Rng;
 use rand_core::{Rng as _, SeedableRng as _};

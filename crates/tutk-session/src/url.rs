@@ -1,8 +1,10 @@
 //! The camera URL: `wyze://HOST[:PORT]?uid=…&enr=…&mac=…` (docs/protocol.md, section
 //! "Credentials and keys").
 
-use std::borrow::Cow;
-use std::str::FromStr;
+use alloc::borrow::Cow;
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
+use core::str::FromStr;
 
 use hl_ioctl::commands::UserId;
 use percent_encoding::percent_decode_str;
@@ -219,6 +221,8 @@ impl FromStr for CameraUrl {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::format;
+    use alloc::string::ToString;
 
     const KEYS: &str = "uid=HSBJYB5HSETGCDWD111A&enr=aKzdqckqZ8HUHF%2B5&mac=AABBCCDDEEFF";
 

@@ -190,10 +190,12 @@ impl SupervisorSimulation {
                     };
                     if self.sockets_fail {
                         let error = io::Error::from(io::ErrorKind::NetworkUnreachable);
-                        self.supervisor.handle_connect_failed(self.now, error);
+                        self.supervisor
+                            .handle_connect_failed(self.now, error.into());
                     } else if connect.search.is_some() && self.found.is_none() {
                         let error = io::Error::from(io::ErrorKind::NotFound);
-                        self.supervisor.handle_connect_failed(self.now, error);
+                        self.supervisor
+                            .handle_connect_failed(self.now, error.into());
                     } else {
                         self.socket_open = true;
                         let epoch = epoch(self.start, self.now);

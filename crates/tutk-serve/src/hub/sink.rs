@@ -157,7 +157,7 @@ impl CameraSink {
 
 fn is_panic(error: &ConnectionError) -> bool {
     match error {
-        ConnectionError::Io(error) => error.get_ref().is_some_and(|error| error.is::<Panicked>()),
+        ConnectionError::Driver(error) => error.get_ref().is::<Panicked>(),
         _ => false,
     }
 }

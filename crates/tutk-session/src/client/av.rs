@@ -4,8 +4,10 @@
 //! Login ──00 21──► Authentication ──K10003──► Stream
 //! ```
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use av_login::{ClientEvent, ClientLogin, ClientOutput, Nonce, Status as LoginStatus, User};
 use hl_ioctl::commands::{MediaControl, SetAnswer};
@@ -346,7 +348,7 @@ impl AvClient {
             out.extend_from_slice(&ack);
             return true;
         }
-        if std::mem::take(&mut self.exchange_due)
+        if core::mem::take(&mut self.exchange_due)
             && let Some(hl) = self.exchange.repeat()
         {
             write_ioctl(stamp(), self.exchange.index(), hl, out);

@@ -1,6 +1,6 @@
 //! Which client a datagram is for, when clients share a socket.
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 use super::machine::{Client, State};
 use crate::deviation::Tolerated;

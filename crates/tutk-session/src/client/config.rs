@@ -1,8 +1,11 @@
 //! The configuration of a client.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::ops::RangeInclusive;
-use std::time::Duration;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::ops::RangeInclusive;
+use core::time::Duration;
 
 use dtls_psk::crypto::CryptoProvider;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
@@ -192,6 +195,7 @@ impl ClientConfig {
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 mod tests {
     use super::*;
+    use alloc::borrow::ToOwned as _;
 
     #[test]
     fn k10000_wakes_a_camera_behind_a_base_station() {

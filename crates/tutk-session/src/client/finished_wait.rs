@@ -1,6 +1,6 @@
 //! Recognising a wrong key before the deadline of the handshake.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use dtls_psk::Stage;
 use tutk_time::Instant;

@@ -1,6 +1,7 @@
 //! What the client offers in its ClientHello, and what it offers next (docs/protocol.md, section
 //! "DTLS").
 
+use alloc::vec::Vec;
 use dtls_psk::CipherSuite;
 
 use super::config::ClientConfig;
@@ -114,6 +115,8 @@ impl HandshakeOffers {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::String;
+    use alloc::string::ToString;
 
     fn texts(offers: &HandshakeOffers) -> Vec<String> {
         offers.tried().iter().map(ToString::to_string).collect()

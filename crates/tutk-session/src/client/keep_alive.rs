@@ -1,7 +1,8 @@
 //! Heartbeats, answers to link probes, and status packets (docs/protocol.md, section "Heartbeat,
 //! probes and channel messages").
 
-use std::time::Duration;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use tutk_frame::{AvStamp, Heartbeat, LinkClock, MediaAck, MediaAckLayout, ProbeAnswer};
 use tutk_time::Instant;
@@ -120,7 +121,7 @@ impl KeepAlive {
 
     /// Returns `true` once if a heartbeat is due.
     pub(super) fn take_heartbeat_due(&mut self) -> bool {
-        std::mem::take(&mut self.heartbeat_due)
+        core::mem::take(&mut self.heartbeat_due)
     }
 
     /// Writes a heartbeat.
@@ -177,7 +178,7 @@ impl KeepAlive {
             }
             _ => return false,
         };
-        let received = std::mem::take(&mut self.received);
+        let received = core::mem::take(&mut self.received);
         ProbeAnswer {
             stamp: stamp(),
             clock,

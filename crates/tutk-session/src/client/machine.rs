@@ -1,8 +1,9 @@
 //! The client's state machine.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use core::net::SocketAddr;
+use core::time::Duration;
 
 use hl_ioctl::commands::{Media, MediaControl, SetClock, Switch, UnixSeconds};
 use hl_ioctl::{Command as _, HlMessage, Request};

@@ -1,6 +1,6 @@
 //! Received media: slices to frames, acknowledgements, and the timeout of incomplete frames.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use tutk_frame::AvMedia;
 use tutk_time::Instant;
@@ -269,7 +269,7 @@ impl Resend {
     /// Returns `true` if a missing slice has arrived since the last call.
     fn has_progress(&mut self) -> bool {
         let filled = self.tracker.stats().filled;
-        std::mem::replace(&mut self.filled, filled) != filled
+        core::mem::replace(&mut self.filled, filled) != filled
     }
 }
 

@@ -74,7 +74,7 @@ impl PhaseTimer {
     /// A complete frame arrived. The first one completes the last phase.
     pub(super) fn frame_received(&mut self, now: Instant, outbox: &mut Outbox<Event>) {
         self.waiting_since = now;
-        if !std::mem::replace(&mut self.had_frame, true) {
+        if !core::mem::replace(&mut self.had_frame, true) {
             self.complete(now, outbox);
         }
     }

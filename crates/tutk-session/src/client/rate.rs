@@ -1,6 +1,6 @@
 //! The rate of received bytes.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use tutk_time::Instant;
 

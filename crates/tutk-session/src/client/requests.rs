@@ -1,7 +1,8 @@
 //! The command queue.
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use hl_ioctl::{HlMessage, Request};
 use tutk_time::Instant;
@@ -75,7 +76,7 @@ impl Requests {
     /// Moves all requests out.
     pub(super) fn take(&mut self) -> Self {
         Self {
-            pending: std::mem::take(&mut self.pending),
+            pending: core::mem::take(&mut self.pending),
             late: Vec::new(),
             timeout: self.timeout,
             next_index: self.next_index,
@@ -235,16 +236,13 @@ impl Pending {
 }
 
 fn next(counter: &mut u16) -> u16 {
-    std::mem::replace(counter, counter.wrapping_add(1))
+    core::mem::replace(counter, counter.wrapping_add(1))
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(
-        clippy::disallowed_methods,
-        reason = "simulated time must start somewhere"
-    )]
     use super::*;
+    use alloc::vec;
 
     const OWNER: Requester = Requester::Owner(RequestId::FIRST);
     const TIMEOUT: Duration = Duration::from_secs(5);

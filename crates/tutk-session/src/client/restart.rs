@@ -1,6 +1,6 @@
 //! Restarted handshakes and sessions.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use dtls_psk::Stage;
 use tutk_frame::SessionId;
@@ -62,7 +62,7 @@ impl Client {
     /// Requests a session with a new id, within the deadline of the current phase. The camera
     /// treats it as another client.
     pub(super) fn restart(&mut self, now: Instant, failure: Option<&dtls_psk::Error>) {
-        let State::Connected(mut connected) = std::mem::replace(&mut self.state, State::Ended)
+        let State::Connected(mut connected) = core::mem::replace(&mut self.state, State::Ended)
         else {
             return;
         };

@@ -1,6 +1,6 @@
 //! Keepalives outside DTLS (docs/protocol.md, section "Keepalives outside DTLS").
 
-use std::time::Duration;
+use core::time::Duration;
 
 use tutk_frame::SessionId;
 use tutk_time::Instant;
@@ -47,7 +47,7 @@ impl SessionKeepalive {
     /// Returns `true` if a keepalive from the camera must be answered. Its answer to the client's
     /// own, which has the session id as its body, is not.
     pub(super) fn needs_answer(&mut self, now: Instant, body: [u8; 8], session: SessionId) -> bool {
-        if body == session.0 && std::mem::take(&mut self.awaits_answer) {
+        if body == session.0 && core::mem::take(&mut self.awaits_answer) {
             return false;
         }
         let too_soon = self

@@ -1,9 +1,11 @@
 //! The first two phases: discovery and session request (docs/protocol.md, sections "Discovery and
 //! session" and "cc51").
 
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec;
+use core::net::SocketAddr;
+use core::time::Duration;
 
 use dtls_psk::Group;
 use tutk_frame::MediaLayout;

@@ -1,7 +1,9 @@
 //! The log of a session's set-up: what was asked, what came back, and what was done with it.
 
-use std::fmt::Write as _;
-use std::net::SocketAddr;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write as _;
+use core::net::SocketAddr;
 
 use tracing::Level;
 

@@ -1,7 +1,7 @@
 //! Talk: the client's functions for audio to the camera.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use alloc::sync::Arc;
+use core::net::SocketAddr;
 
 use dtls_psk::{CipherSuite, Connection};
 use hl_ioctl::commands::Switch;

@@ -7,8 +7,8 @@
 //!        ◄ K10011                  00 21 ►            03 09 ►    ◄ K10011
 //! ```
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use alloc::collections::VecDeque;
+use core::time::Duration;
 
 use av_login::{ANSWER_LEN, LoginAnswer};
 use dtls_psk::Connection;

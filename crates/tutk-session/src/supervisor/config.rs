@@ -1,6 +1,7 @@
 //! The configuration of a supervisor.
 
-use std::time::Duration;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use hl_ioctl::Request;
 

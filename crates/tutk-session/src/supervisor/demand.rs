@@ -1,6 +1,6 @@
 //! The demand for a session, and how long one is kept without users.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use tutk_time::Instant;
 

@@ -9,18 +9,17 @@
 //!    +--------------- no users, from any state
 //! ```
 
-use std::collections::VecDeque;
-use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
-use std::time::Duration;
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use core::net::SocketAddr;
+use core::time::Duration;
 
 use hl_ioctl::Request;
 use tutk_time::Instant;
 
 use super::config::SupervisorConfig;
 use super::demand::{Demand, DemandState};
-use super::outage::{ConnectionError, Outage, OutageLog};
+use super::outage::{ConnectionError, DriverError, Outage, OutageLog};
 use super::output::{CommandError, Connect, SupervisorEvent, SupervisorOutput};
 use super::policy::Backoff;
 use super::tally::Tally;
@@ -183,7 +182,7 @@ impl Supervisor {
 
     /// The driver could not find the camera, resolve the host name or open a socket. Ignored as in
     /// [`handle_connected`](Self::handle_connected).
-    pub fn handle_connect_failed(&mut self, now: Instant, error: io::Error) {
+    pub fn handle_connect_failed(&mut self, now: Instant, error: DriverError) {
         self.now = now;
         let State::Connecting {
             since,
@@ -194,9 +193,9 @@ impl Supervisor {
             return;
         };
         let (since, cause) = (*since, cause.clone());
-        let error = match error.kind() {
-            io::ErrorKind::NotFound if *searching => cause.unwrap_or(Error::NotFound.into()),
-            _ => ConnectionError::Io(Arc::new(error)),
+        let error = match error.is_not_found() && *searching {
+            true => cause.unwrap_or(Error::NotFound.into()),
+            false => error.into(),
         };
         self.attempt_failed(since, error);
     }
@@ -500,7 +499,7 @@ impl Supervisor {
                 self.event(SupervisorEvent::Session(event));
                 self.next_sweep = None;
                 if let Some(to) = found_at.filter(|&found| found != self.camera) {
-                    let from = std::mem::replace(&mut self.camera, to);
+                    let from = core::mem::replace(&mut self.camera, to);
                     tracing::info!(%from, %to, "the camera has another address");
                     self.event(SupervisorEvent::Moved { from, to });
                 }

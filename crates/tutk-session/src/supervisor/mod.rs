@@ -15,7 +15,7 @@ mod timeline;
 pub use self::config::{Keep, LINGER, SupervisorConfig};
 pub use self::demand::Demand;
 pub use self::machine::Supervisor;
-pub use self::outage::{ConnectionError, Disconnect, MAX_OUTAGES, Outage};
+pub use self::outage::{ConnectionError, Disconnect, DriverError, MAX_OUTAGES, Outage};
 pub use self::output::{CommandError, Connect, SupervisorEvent, SupervisorOutput};
 pub use self::overflow::OverflowFilter;
 pub use self::policy::ReconnectPolicy;

@@ -1,13 +1,12 @@
 //! Disconnects and outages.
 
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::error::Error;
+use core::fmt;
 use core::time::Duration;
-use std::collections::VecDeque;
-use std::io;
-use std::sync::Arc;
 
 use tutk_time::Instant;
-
-use crate::error::Error;
 
 /// The number of outages that are kept. The oldest is dropped first.
 pub const MAX_OUTAGES: usize = 32;
@@ -18,10 +17,71 @@ pub const MAX_OUTAGES: usize = 32;
 pub enum ConnectionError {
     /// The session failed.
     #[error(transparent)]
-    Session(#[from] Error),
+    Session(#[from] crate::Error),
     /// The driver could not resolve the host name or open a socket.
-    #[error("{0}")]
-    Io(#[source] Arc<io::Error>),
+    #[error(transparent)]
+    Driver(#[from] DriverError),
+}
+
+/// An error of the driver, which owns sockets and name resolution. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct DriverError {
+    error: Arc<dyn Error + Send + Sync>,
+    is_not_found: bool,
+}
+
+impl DriverError {
+    /// Wraps an error.
+    pub fn new(error: impl Error + Send + Sync + 'static) -> Self {
+        Self {
+            error: Arc::new(error),
+            is_not_found: false,
+        }
+    }
+
+    /// Wraps an error that says that the camera's address is not known: its host name does not
+    /// resolve, or a search for it has ended without a result.
+    pub fn not_found(error: impl Error + Send + Sync + 'static) -> Self {
+        Self {
+            is_not_found: true,
+            ..Self::new(error)
+        }
+    }
+
+    /// Returns `true` if the camera's address is not known.
+    #[must_use]
+    pub fn is_not_found(&self) -> bool {
+        self.is_not_found
+    }
+
+    /// Returns the wrapped error, for example to downcast it.
+    #[must_use]
+    pub fn get_ref(&self) -> &(dyn Error + Send + Sync + 'static) {
+        &*self.error
+    }
+}
+
+impl fmt::Display for DriverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl Error for DriverError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.error.source()
+    }
+}
+
+/// [`NotFound`](std::io::ErrorKind::NotFound) says that the camera's address is not known.
+#[cfg(feature = "std")]
+impl From<std::io::Error> for DriverError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Self::not_found(error),
+            _ => Self::new(error),
+        }
+    }
 }
 
 /// The end of a session, or a failed attempt to connect.
@@ -131,10 +191,11 @@ impl OutageLog {
 mod tests {
     use super::*;
     use crate::phase::Phase;
+    use alloc::string::ToString;
 
     fn silent(phase: Phase) -> ConnectionError {
         let waited = Duration::from_secs(5);
-        Error::Silent { phase, waited }.into()
+        crate::Error::Silent { phase, waited }.into()
     }
 
     const AT: Duration = Duration::ZERO;

@@ -1,7 +1,8 @@
 //! Outputs and events of a supervisor.
 
-use std::net::SocketAddr;
-use std::ops::RangeInclusive;
+use alloc::string::String;
+use core::net::SocketAddr;
+use core::ops::RangeInclusive;
 
 use tutk_time::Instant;
 
@@ -45,7 +46,7 @@ pub struct Connect {
     /// Search for the camera instead of resolving its name: see
     /// [`DiscoveryPlan::search`](crate::DiscoveryPlan::search). If it is not found, call
     /// [`handle_connect_failed`](super::Supervisor::handle_connect_failed) with
-    /// [`NotFound`](std::io::ErrorKind::NotFound).
+    /// [`DriverError::not_found`](super::DriverError::not_found).
     pub search: Option<Search>,
 }
 

@@ -1,6 +1,6 @@
 //! Dropping frames when a queue is full.
 
-use std::mem;
+use core::mem;
 
 use video_reassembly::StreamKind;
 
@@ -51,7 +51,7 @@ impl OverflowFilter {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use core::time::Duration;
 
     use tutk_frame::MediaKind::{self, Audio, Delta, Key};
     use video_reassembly::Frame;

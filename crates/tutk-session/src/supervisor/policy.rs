@@ -1,9 +1,13 @@
 //! When the next attempt to connect is made, and when there is none.
 
-use std::time::Duration;
+use alloc::string::String;
+use core::time::Duration;
 
 use super::outage::ConnectionError;
 use crate::error::Failure;
+
+/// After this many failed attempts, the delay no longer grows.
+const MAX_STEPS: u32 = 1024;
 
 /// The shortest delay. It prevents a busy loop if the system cannot open a socket.
 const MIN_DELAY: Duration = Duration::from_millis(1);
@@ -96,8 +100,10 @@ impl ReconnectPolicy {
         let max = self.max_delay.max(MIN_DELAY);
         // A NaN becomes 1.
         let factor = if self.factor > 1.0 { self.factor } else { 1.0 };
-        let grown = factor.powi(i32::try_from(step).unwrap_or(i32::MAX));
-        let seconds = self.initial_delay.max(MIN_DELAY).as_secs_f64() * grown;
+        let mut seconds = self.initial_delay.max(MIN_DELAY).as_secs_f64();
+        for _ in 0..step.min(MAX_STEPS) {
+            seconds *= factor;
+        }
         Duration::try_from_secs_f64(seconds).map_or(max, |delay| delay.min(max))
     }
 
@@ -157,6 +163,8 @@ impl Backoff {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
     use proptest::prelude::*;
     use rand::SeedableRng as _;
     use rand::rngs::StdRng;

@@ -1,6 +1,6 @@
 //! The users of the audio channel to the camera.
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
 
 use tutk_time::Instant;
 
@@ -74,6 +74,6 @@ impl<T> TalkQueue<T> {
 
     /// The session has ended. Returns all users.
     pub fn take(&mut self) -> impl Iterator<Item = T> + use<T> {
-        std::mem::take(self).users.into_iter()
+        core::mem::take(self).users.into_iter()
     }
 }

@@ -1,6 +1,6 @@
 //! Counters summed over sessions.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use crate::deviation::Tolerated;
 use crate::event::Stats;

@@ -1,7 +1,7 @@
 //! One time line for the frames of all sessions.
 
-use std::mem;
-use std::time::Duration;
+use core::mem;
+use core::time::Duration;
 
 use tutk_time::Instant;
 use video_reassembly::{Frame, StreamKind};
@@ -113,6 +113,7 @@ impl Timeline {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
     use proptest::prelude::*;
     use tutk_frame::MediaKind;
 

@@ -1,6 +1,6 @@
 //! The datagrams of cc51 (docs/protocol.md, section "cc51").
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 use tutk_frame::{Cc51, Cc51Discovery, Cc51Header, Cc51Keepalive, Direction};
 

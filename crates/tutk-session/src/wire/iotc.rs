@@ -1,6 +1,7 @@
 //! The datagrams of dialects with an IOTC header.
 
-use std::net::SocketAddr;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use disco_cipher::{transcode, xor};
 use tutk_frame::header::command;

@@ -1,6 +1,6 @@
 //! The contents of datagrams, independent of the dialect, and the keys to read and write them.
 
-use std::ops::Range;
+use core::ops::Range;
 
 use disco_cipher::tag::Tagger;
 use tutk_frame::{AuthKey, Direction, SessionId, Uid};

@@ -6,7 +6,7 @@ mod iotc;
 mod message;
 mod wrapper;
 
-use std::net::{SocketAddr, SocketAddrV4};
+use core::net::{SocketAddr, SocketAddrV4};
 
 use tutk_frame::{
     Cc51Header, DiscoveryAnswer, SessionAnswer, SessionId, SessionRequest, Stage, cc51 as packets,

@@ -1,7 +1,8 @@
 //! The data wrapper around DTLS records, and keepalives.
 
-use std::net::SocketAddr;
-use std::sync::Arc;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 use tutk_frame::{
     Cc51Keepalive, Close, DataHeader, Keepalive, SessionId, WrapperLayout, write_to_slice,

@@ -281,7 +281,7 @@ fn socket_failure_is_a_failed_attempt() {
     simulation.close_camera();
     simulation.disconnect();
     let disconnect = simulation.disconnect();
-    assert!(matches!(disconnect.error, ConnectionError::Io(_)));
+    assert!(matches!(disconnect.error, ConnectionError::Driver(_)));
     assert_eq!((disconnect.attempts, disconnect.lasted), (1, None));
     simulation.sockets_fail = false;
     simulation.start_camera();
