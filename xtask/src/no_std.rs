@@ -1,13 +1,13 @@
 //! The crates that work without the standard library.
 
 use std::fs;
+use std::path::Path;
 
 use crate::job::Job;
+use crate::report::Outcome;
 
-/// The crates to check, and the arguments that select their features. No target without the
-/// standard library has to be installed: the check looks at the attribute, and at the features of
-/// all dependencies.
-const CRATES: [(&str, &[&str]); 7] = [
+/// The crates to check, and the arguments that select their features.
+const CRATES: [(&str, &[&str]); 8] = [
     ("av-login", &[]),
     ("disco-cipher", &[]),
     (
@@ -16,10 +16,49 @@ const CRATES: [(&str, &[&str]); 7] = [
     ),
     ("hl-ioctl", &[]),
     ("tutk-frame", &[]),
+    (
+        "tutk-session",
+        &["--no-default-features", "--features", "rust-crypto"],
+    ),
     ("tutk-time", &[]),
     ("video-reassembly", &[]),
 ];
 
+/// Targets without the standard library, and without an operating system.
+const TARGETS: [&str; 2] = ["thumbv7em-none-eabihf", "wasm32-unknown-unknown"];
+
+/// Compiles the crates for each of [`TARGETS`] that is installed (`rustup target add`).
+pub(crate) fn build() -> Outcome {
+    let mut missing = Vec::new();
+    for target in TARGETS {
+        match is_installed(target) {
+            Ok(true) => {}
+            Ok(false) => {
+                missing.push(target);
+                continue;
+            }
+            Err(error) => return Outcome::Failed(error),
+        }
+        for (name, features) in CRATES {
+            let args = ["check", "--package", name, "--target", target];
+            if let Err(error) = Job::cargo(&[&args[..], features].concat()).run() {
+                return Outcome::Failed(format!("{name} for {target}: {error}"));
+            }
+        }
+    }
+    match missing[..] {
+        [] => Outcome::Passed,
+        _ => Outcome::Limited(format!("not installed: {}", missing.join(", "))),
+    }
+}
+
+fn is_installed(target: &str) -> Result<bool, String> {
+    let sysroot = Job::new("rustc", &["--print", "sysroot"]).output()?;
+    let libraries = Path::new(sysroot.trim()).join("lib/rustlib").join(target);
+    Ok(libraries.is_dir())
+}
+
+/// Checks the attribute, and that no dependency enables `std`. This needs no other target.
 pub(crate) fn check() -> Result<(), String> {
     let mut errors = Vec::new();
     for (name, features) in CRATES {

@@ -14,6 +14,8 @@ pub(crate) enum Outcome {
     Failed(String),
     /// The reason why the step did not run.
     Skipped(String),
+    /// What was not checked because this machine cannot have it. The run is complete without it.
+    Limited(String),
 }
 
 impl From<Result<(), String>> for Outcome {
@@ -64,6 +66,7 @@ impl Report {
         for (name, outcome, _) in &self.steps {
             match outcome {
                 Outcome::Passed => {}
+                Outcome::Limited(reason) => println!("\nlimited {name}: {reason}"),
                 Outcome::Failed(reason) => {
                     failed += 1;
                     println!("\nFAILED {name}: {reason}");
@@ -143,6 +146,7 @@ impl fmt::Display for Outcome {
             Self::Passed => "passed",
             Self::Failed(_) => "FAILED",
             Self::Skipped(_) => "skipped",
+            Self::Limited(_) => "limited",
         })
     }
 }

@@ -24,6 +24,7 @@ pub(crate) fn all(fast: bool) -> Result<(), String> {
     });
     report.step("comments", |_| comments::check());
     report.step("no_std", |_| no_std::check());
+    report.step("no_std targets", |_| no_std::build());
     report.step("licenses, bans, sources", |_| {
         if missing.cargo_tool("deny") {
             return Outcome::Skipped("cargo-deny is missing".into());

@@ -126,7 +126,8 @@ pub enum TalkError {
 
 /// Returns the duration in seconds, to a tenth.
 fn seconds(duration: &Duration) -> f32 {
-    (duration.as_secs_f32() * 10.0).round() / 10.0
+    let tenths = duration.as_millis().saturating_add(50) / 100;
+    f32::from(u16::try_from(tenths).unwrap_or(u16::MAX)) / 10.0
 }
 
 /// The kinds of failures.

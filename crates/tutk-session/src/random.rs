@@ -1,6 +1,5 @@
 //! The random values of a state machine.
 
-use alloc::boxed::Box;
 use core::fmt;
 
 use chacha20::ChaCha20Rng;
