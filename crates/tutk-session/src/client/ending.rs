@@ -1,6 +1,6 @@
 //! The end of a session, and its error.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use dtls_psk::Stage;
 use hl_ioctl::Request;

@@ -1,7 +1,6 @@
 //! The end of a session or of an attempt, and what follows.
 
-use std::io;
-use std::time::Duration;
+use core::time::Duration;
 
 use tutk_time::Instant;
 
@@ -15,7 +14,7 @@ use crate::phase::Phase;
 
 impl Supervisor {
     pub(super) fn session_ended(&mut self, result: Result<(), Error>) {
-        let State::Connected(connected) = std::mem::replace(&mut self.state, State::Idle) else {
+        let State::Connected(connected) = core::mem::replace(&mut self.state, State::Idle) else {
             return;
         };
         let Connected {
@@ -109,6 +108,6 @@ fn is_absent(error: &ConnectionError) -> bool {
     match error {
         ConnectionError::Session(Error::Silent { phase, .. }) => *phase == Phase::Discovery,
         ConnectionError::Session(_) => false,
-        ConnectionError::Io(error) => error.kind() == io::ErrorKind::NotFound,
+        ConnectionError::Driver(error) => error.is_not_found(),
     }
 }
