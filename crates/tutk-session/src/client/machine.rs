@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use dtls_psk::passive::RecordHeader;
 use hl_ioctl::commands::{Media, MediaControl, SetClock, Switch, UnixSeconds};
 use hl_ioctl::{Command as _, HlMessage, Request};
 use tutk_frame::{Direction, SessionId};
@@ -395,19 +396,17 @@ impl Client {
         if !is_named {
             tolerated.record(Deviation::Session);
         }
-        let opened = main.open(
-            now,
-            datagram.get_mut(records).unwrap_or_default(),
-            |packet| {
-                authentic = true;
-                if handled.is_ok() {
-                    handled = av.handle_packet(now, packet, tolerated);
-                }
-            },
-        );
+        let records = datagram.get_mut(records).unwrap_or_default();
+        let is_whole = RecordHeader::split(records).is_some();
+        let opened = main.open(now, records, |packet| {
+            authentic = true;
+            if handled.is_ok() {
+                handled = av.handle_packet(now, packet, tolerated);
+            }
+        });
         // Follows a changed port. Handshake packets are not authenticated, so during the handshake
-        // the session id must do.
-        if authentic || (handshaking && is_named) {
+        // the session id and a whole record must do. Damaged and reflected packets have the id, too.
+        if authentic || (handshaking && is_named && is_whole && opened.is_ok()) {
             wrapper.remote = from;
         }
         if authentic {
