@@ -17,6 +17,7 @@ use alloc::vec::Vec;
 
 use subtle::ConstantTimeEq;
 
+use crate::cipher_suite::CipherSuite;
 use crate::config::{Credentials, Psk, check_identity};
 use crate::engine::Engine;
 use crate::error::{Error, Stage};
@@ -33,7 +34,7 @@ use crate::messages::hello::{
 use crate::messages::key_exchange::{ClientKeyExchange, ServerKeyExchange};
 use crate::messages::{Fragment, Message, handshake_type};
 use crate::record::DTLS_1_2;
-use crate::suites::{CipherSuite, KeyExchange};
+use crate::suites::KeyExchange;
 
 /// The number of HelloVerifyRequests that a client answers. A server normally sends one. It sends a
 /// second if it replaced its cookie secret in between.

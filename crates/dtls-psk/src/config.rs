@@ -7,12 +7,12 @@ use core::time::Duration;
 
 use zeroize::Zeroizing;
 
+use crate::cipher_suite::CipherSuite;
 use crate::crypto::CryptoProvider;
 #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
 use crate::crypto::default_provider;
 use crate::error::Error;
 use crate::group::Group;
-use crate::suites::CipherSuite;
 
 /// The default cipher suites: one AEAD suite with forward secrecy.
 pub const DEFAULT_SUITES: &[CipherSuite] = &[CipherSuite::EcdhePskChacha20Poly1305Sha256];

@@ -6,8 +6,8 @@ use core::fmt;
 
 use tutk_time::Instant;
 
+use crate::cipher_suite::CipherSuite;
 use crate::group::Group;
-use crate::suites::CipherSuite;
 
 /// An output of [`Connection::poll_output`](crate::Connection::poll_output).
 #[derive(Debug)]

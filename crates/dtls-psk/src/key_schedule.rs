@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 
 use zeroize::Zeroizing;
 
+use crate::cipher_suite::CipherSuite;
 use crate::config::{Psk, check_psk};
 use crate::crypto::{CryptoError, CryptoProvider, Hash, MAX_HASH_LEN};
 use crate::error::Error;
 use crate::protection::{DirectionKeys, Protection};
-use crate::suites::CipherSuite;
 
 /// The length of verify_data in a Finished, in bytes (RFC 5246 section 7.4.9).
 pub(crate) const VERIFY_DATA_LEN: usize = 12;

@@ -73,8 +73,8 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     use super::*;
+    use crate::cipher_suite::CipherSuite;
     use crate::crypto::{Aead, AeadAlgorithm, Hash, all_providers, default_provider};
-    use crate::suites::CipherSuite;
 
     #[test]
     fn both_sides_agree_with_any_pair_of_providers() {

@@ -10,6 +10,7 @@ extern crate std;
 
 mod acceptor;
 mod alert;
+mod cipher_suite;
 mod client;
 mod config;
 mod connection;
@@ -41,6 +42,7 @@ mod window;
 
 pub use acceptor::{Accept, Acceptor, AcceptorStats};
 pub use alert::{AlertDescription, AlertLevel};
+pub use cipher_suite::CipherSuite;
 pub use config::{
     Config, DEFAULT_GROUPS, DEFAULT_INITIAL_TIMEOUT, DEFAULT_MAX_RETRANSMITS, DEFAULT_MAX_TIMEOUT,
     DEFAULT_MTU, DEFAULT_SUITES, MAX_HANDSHAKE_MESSAGE, MAX_IDENTITY, MIN_MTU, Psk, PskLookup,
@@ -50,6 +52,5 @@ pub use connection::Connection;
 pub use error::{Error, Stage};
 pub use event::{Connected, Event, Output, Stats};
 pub use group::Group;
-pub use suites::CipherSuite;
 pub use tutk_time::Instant;
 pub use window::REPLAY_WINDOW;

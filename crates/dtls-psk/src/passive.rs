@@ -13,6 +13,7 @@ use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use core::fmt;
 
+use crate::cipher_suite::CipherSuite;
 use crate::config::Psk;
 use crate::crypto::{CryptoError, CryptoProvider};
 use crate::error::Error;
@@ -24,7 +25,6 @@ use crate::messages::{Fragment, Message, handshake_type};
 use crate::protection::Protection;
 use crate::reassembly::Reassembler;
 pub use crate::record::RecordHeader;
-use crate::suites::CipherSuite;
 use crate::transcript::{Transcript, TranscriptHash};
 
 /// The number of handshake messages that are reassembled at a time. The oldest one is dropped when

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+use crate::cipher_suite::CipherSuite;
 use crate::config::{Config, MAX_IDENTITY, Psk, PskLookup, check_psk};
 use crate::cookie::{self, CookieCheck};
 use crate::engine::Engine;
@@ -22,7 +23,6 @@ use crate::messages::{Fragment, Message, handshake_type};
 use crate::protection::Protection;
 use crate::record::DTLS_1_2;
 use crate::seed::Seed;
-use crate::suites::CipherSuite;
 
 /// The server side of a handshake.
 pub(crate) struct ServerHandshake {

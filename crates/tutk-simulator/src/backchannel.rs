@@ -14,11 +14,10 @@ use dtls_psk::{CipherSuite, Connection};
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use tutk_frame::TalkPacket;
+use tutk_session::Dialect;
 use tutk_session::internal::{BACKCHANNEL, Channel, Outbox, REPEAT_INTERVAL, Wrapper};
-use tutk_session::{Dialect, psk};
 use tutk_time::Instant;
 
-use crate::config::SimulatorConfig;
 use crate::event::{ClientId, ReceivedAudio, SimulatorEvent};
 
 /// The configuration of all backchannels in one dialect.
@@ -44,17 +43,12 @@ pub(crate) struct Backchannel {
 impl BackchannelConfig {
     pub(crate) fn new(
         dialect: &'static Dialect,
-        psk: dtls_psk::Psk,
+        dtls: dtls_psk::Config,
         password: Password,
-        config: &SimulatorConfig,
     ) -> Self {
-        // The identity that real cameras use here is not known.
-        let dtls = dtls_psk::Config::client_with(config.provider, psk::IDENTITY, psk)
-            .with_suites(&[CipherSuite::PskAes128CbcSha256])
-            .with_key_log(config.key_log);
         Self {
             dialect,
-            dtls: Arc::new(dtls),
+            dtls: Arc::new(dtls.with_suites(&[CipherSuite::PskAes128CbcSha256])),
             password,
         }
     }

@@ -124,7 +124,11 @@ impl DialectSetup {
         let password = (config.credentials)
             .password(dialect.password)
             .map_err(Error::Login)?;
-        let backchannel = BackchannelConfig::new(dialect, psk.clone(), password.clone(), config);
+        // On the backchannel, the camera is the client. The identity of real cameras there is not
+        // known.
+        let client = dtls_psk::Config::client_with(config.provider, psk::IDENTITY, psk.clone())
+            .with_key_log(config.key_log);
+        let backchannel = BackchannelConfig::new(dialect, client, password.clone());
         let personality = &config.personality;
         let with_ems = personality.extended_master_secret == ExtendedMasterSecret::Accepted;
         let lookup =

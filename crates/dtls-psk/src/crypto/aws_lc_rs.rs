@@ -16,8 +16,8 @@ use super::{
     Aead, AeadAlgorithm, AesCbc, CryptoError, CryptoProvider, Hash, KeyPair, MAX_HASH_LEN,
     NONCE_LEN, RecordMac, cbc, copy,
 };
+use crate::cipher_suite::CipherSuite;
 use crate::group::Group;
-use crate::suites::CipherSuite;
 
 /// The provider of the feature `aws-lc-rs`: dimpl's provider for aws-lc-rs. It needs `std`.
 ///

@@ -4,10 +4,10 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::{AeadAlgorithm, CryptoError, CryptoProvider, Hash};
+use crate::cipher_suite::CipherSuite;
 use crate::error::Error;
 use crate::group::Group;
 use crate::key_schedule::prf;
-use crate::suites::CipherSuite;
 
 /// Compares the results of `provider` with known answers, for all of its suites and groups.
 ///

@@ -107,8 +107,8 @@ pub use self::aws_lc_rs::AWS_LC_RS;
 pub use self::known_answers::check;
 #[cfg(feature = "rust-crypto")]
 pub use self::rust_crypto::RUST_CRYPTO;
+use crate::cipher_suite::CipherSuite;
 use crate::group::Group;
-use crate::suites::CipherSuite;
 
 /// The length of the longest digest, SHA-384, in bytes.
 pub(crate) const MAX_HASH_LEN: usize = 48;

@@ -18,8 +18,8 @@ use super::{
     Aead, AeadAlgorithm, AesCbc, CryptoError, CryptoProvider, Hash, KeyPair, NONCE_LEN, RecordMac,
     cbc, copy,
 };
+use crate::cipher_suite::CipherSuite;
 use crate::group::Group;
-use crate::suites::CipherSuite;
 
 /// The provider of the feature `rust-crypto`: the RustCrypto crates. It does not need `std`.
 pub static RUST_CRYPTO: &dyn CryptoProvider = &RustCrypto;

@@ -5,10 +5,10 @@ use alloc::vec::Vec;
 
 use super::extensions::{self, Extensions};
 use super::{Reader, put_vec8, put_vec16};
+use crate::cipher_suite::CipherSuite;
 use crate::error::Error;
 use crate::group::Group;
 use crate::record::{DTLS_1_0, DTLS_1_2};
-use crate::suites::CipherSuite;
 
 /// The signalling suite that a client may send instead of renegotiation_info (RFC 5746 section
 /// 3.3).
