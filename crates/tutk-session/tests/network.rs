@@ -86,8 +86,8 @@ fn run(camera: &TestCamera, seed: u64) -> Simulation {
 }
 
 /// Checks that the delivered frames are in order, and that losses between them are reported. If
-/// the other stream's frames share the numbers, the client cannot always tell of which stream a lost
-/// frame is. It reports each one between frames of both streams.
+/// the other stream's frames share the numbers, the client cannot always tell of which stream a
+/// lost frame is. It reports each one between frames of both streams.
 fn check_order(
     simulation: &Simulation,
     stream: StreamKind,

@@ -19,9 +19,9 @@ use crate::{Event, FramePolicy, Limits, Origin, Slice, Stats, StreamKind};
 ///
 /// **Order.** The frames of a stream are delivered in the order of their numbers. Audio and video
 /// do not wait for each other, even if they share one count of frame numbers. If such a number is
-/// lost, and both streams lost frames there, it is reported for the likelier one. A complete frame is
-/// delivered at once if its number follows the last one, if its header names the last frame as the
-/// previous one, or if the slice counters show that no frame of its stream was sent in between.
+/// lost, and both streams lost frames there, it is reported for the likelier one. A complete frame
+/// is delivered at once if its number follows the last one, if its header names the last frame as
+/// the previous one, or if the slice counters show that no frame of its stream was sent in between.
 /// Otherwise an older frame is missing or incomplete, and the complete frame waits until that frame
 /// is complete or more than [`Limits::reorder_window`] newer frames are. The reassembler has no
 /// clock. A caller with a clock finds the waiting frame with [`blocked_frame`](Self::blocked_frame)

@@ -405,7 +405,8 @@ impl Client {
             }
         });
         // Follows a changed port. Handshake packets are not authenticated, so during the handshake
-        // the session id and a whole record must do. Damaged and reflected packets have the id, too.
+        // the session id and a whole record must do. Damaged and reflected packets have the id,
+        // too.
         if authentic || (handshaking && is_named && is_whole && opened.is_ok()) {
             wrapper.remote = from;
         }
