@@ -10,6 +10,7 @@ mod job;
 mod msrv;
 mod nextest;
 mod no_std;
+mod package;
 mod report;
 mod simulate;
 mod test;
@@ -41,6 +42,7 @@ usage: cargo xtask COMMAND
                   Fuzz the given targets, or all of them, for FUZZ_SECONDS each (default: 60).
   msrv            Check each library with the compiler that its rust-version names. Installs these
                   compilers with rustup.
+  package         Check metadata and files of the packages that are published.
   seeds           Regenerate the fuzzing seeds in fuzz/seeds.
   assets          Regenerate the video clips that ship with the program (requires ffmpeg).
 ";
@@ -72,6 +74,7 @@ fn main() -> ExitCode {
         ["interop", args @ ..] => interop::all(args),
         ["fuzz", targets @ ..] => fuzz::long(targets),
         ["msrv"] => msrv::all(),
+        ["package"] => package::check(),
         ["seeds"] => fuzz::make_seeds(),
         ["assets"] => Job::new("crates/tutk-cli/assets/make-clips.sh", &[]).run(),
         ["help" | "--help" | "-h"] => {

@@ -3,7 +3,7 @@
 use crate::job::Job;
 use crate::report::{Outcome, Report, TestCounts};
 use crate::workspace::{is_ci, packages};
-use crate::{comments, fuzz, interop, nextest, no_std, tools};
+use crate::{comments, fuzz, interop, nextest, no_std, package, tools};
 
 /// The feature of the second crypto backend.
 const RUST_CRYPTO: &str = "rust-crypto";
@@ -25,6 +25,7 @@ pub(crate) fn all(fast: bool) -> Result<(), String> {
     report.step("comments", |_| comments::check());
     report.step("no_std", |_| no_std::check());
     report.step("no_std targets", |_| no_std::build());
+    report.step("packages", |_| package::check());
     report.step("licenses, bans, sources", |_| {
         if missing.cargo_tool("deny") {
             return Outcome::Skipped("cargo-deny is missing".into());
