@@ -30,6 +30,20 @@ pub struct Options {
 /// It uses the platform's root certificates; on Unix `SSL_CERT_FILE` and `SSL_CERT_DIR` select
 /// other ones. `HTTPS_PROXY` and similar variables select a proxy, which sees only the names of the
 /// servers.
+///
+/// ```no_run
+/// use std::time::{SystemTime, UNIX_EPOCH};
+/// use tutk_cloud::{Account, Client, Options};
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// let account = Account::from_json(&std::fs::read_to_string("account.json")?)?;
+/// let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_millis().try_into()?;
+/// let client = Client::new(&Options::default())?;
+/// let response = client.send(&account.list_request(now))?;
+/// println!("{} cameras", account.parse_list(&response)?.len());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Client {
     agent: ureq::Agent,

@@ -6,6 +6,12 @@ use serde::{Deserialize, Deserializer};
 use zeroize::Zeroizing;
 
 /// A password, key, token or ENR. It is zeroed on drop and redacted in `Debug`.
+///
+/// ```
+/// let token = tutk_cloud::Secret::new("a token");
+/// assert_eq!(format!("{token:?}"), "Secret(…)");
+/// assert_eq!(token.reveal(), "a token");
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(Zeroizing<String>);
 
