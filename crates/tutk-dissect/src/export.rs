@@ -41,6 +41,24 @@ const MAX_TEXT: usize = 1024;
 
 /// Writes dissected packets to a capture of exported PDUs: the content of each application data
 /// record, other DTLS records as they are, and datagrams without DTLS after descrambling.
+///
+/// ```
+/// use tutk_dissect::capture::{Block, CaptureReader};
+/// use tutk_dissect::{Dissector, Error, Exporter, Keys};
+///
+/// fn decrypt(capture: &[u8], keys: Keys) -> Result<Vec<u8>, Error> {
+///     let (mut file, mut dissector) = (Vec::new(), Dissector::new(keys));
+///     let mut exporter = Exporter::new(&mut file)?;
+///     let mut capture = CaptureReader::new(capture)?;
+///     while let Some(block) = capture.next_block()? {
+///         let Block::Packet(captured) = block else { continue };
+///         if let Some(packet) = dissector.handle(&captured) {
+///             exporter.packet(&packet)?;
+///         }
+///     }
+///     Ok(file)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Exporter<W> {
     writer: CaptureWriter<W>,

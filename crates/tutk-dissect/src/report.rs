@@ -25,6 +25,17 @@ pub const MAX_CAPTURE: u64 = 256 << 20;
 pub const MAX_TEXT: u64 = 16 << 20;
 
 /// A report.
+///
+/// ```
+/// use std::io::Cursor;
+/// use tutk_dissect::report::Report;
+///
+/// let report = Report { text: "no answer".into(), json: "{}".into(), capture: Vec::new() };
+/// let mut file = Cursor::new(Vec::new());
+/// report.write(&mut file)?;
+/// assert_eq!(Report::read(file)?, report);
+/// # Ok::<(), tutk_dissect::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
     /// For people.

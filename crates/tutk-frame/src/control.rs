@@ -26,6 +26,23 @@ use crate::read::{array, layout_after, magic, skip};
 /// | 18 | 2 | heartbeats sent, from 1 | zero |
 /// | 20 | 2 | low 16 bits of a millisecond clock | |
 /// | 22 | 2 | zero | |
+///
+/// ```
+/// use tutk_frame::{AvStamp, Heartbeat};
+///
+/// let heartbeat = Heartbeat {
+///     stamp: AvStamp { version: 0x0b, counter: 7, tail: 0 },
+///     reported: 0xffff,
+///     newest: 41,
+///     commands: 2,
+///     heartbeats: 1,
+///     clock: 1000,
+/// };
+/// let mut packet = Vec::new();
+/// heartbeat.write(&mut packet);
+/// assert_eq!(Heartbeat::parse(&packet)?, heartbeat);
+/// # Ok::<(), tutk_frame::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Heartbeat {

@@ -10,6 +10,15 @@ use crate::error::Error;
 /// The UID of a camera: up to 20 ASCII characters, padded with zeros (docs/protocol.md, section 4).
 ///
 /// A UID from the network may have any bytes. [`str::parse`] accepts printable ASCII only.
+///
+/// ```
+/// use tutk_frame::Uid;
+///
+/// let uid: Uid = "HSBJYB5HSETGCDWD111A".parse()?;
+/// assert_eq!(uid.as_bytes(), b"HSBJYB5HSETGCDWD111A");
+/// assert_eq!(uid.to_string(), "HSBJYB5HSETGCDWD111A");
+/// # Ok::<(), tutk_frame::Error>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Uid(pub [u8; Uid::LEN]);

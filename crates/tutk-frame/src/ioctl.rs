@@ -33,6 +33,17 @@ const IO_TYPE: u32 = 0x100;
 /// | 40 | | HL message |
 ///
 /// The parser checks type, k and bytes 16..18 only, because the HL message contains its own size.
+///
+/// ```
+/// use tutk_frame::{AvStamp, IoctlRequest};
+///
+/// let hl = *b"HL\x05\0\x2e\x27\0\0\0\0\0\0\0\0\0\0"; // K10030
+/// let request = IoctlRequest { stamp: AvStamp::default(), index: 2, hl: &hl };
+/// let mut packet = Vec::new();
+/// request.write(&mut packet);
+/// assert_eq!(IoctlRequest::parse(&packet)?, request);
+/// # Ok::<(), tutk_frame::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct IoctlRequest<'a> {

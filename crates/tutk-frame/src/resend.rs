@@ -52,6 +52,24 @@ pub struct MediaAckLayout {
 /// | 24 | 2 n | offsets: base + offset is the counter of a missing slice; u16 each, wrapping |
 ///
 /// With n = 0 it has the layout of a [`Heartbeat`], whose fields 8 and 10 have another meaning.
+///
+/// ```
+/// use tutk_frame::{AvStamp, MediaAck, MediaAckLayout};
+///
+/// let ack = MediaAck {
+///     stamp: AvStamp::default(),
+///     base: 100,
+///     highest: 120,
+///     commands: 2,
+///     heartbeats: 5,
+///     clock: 1000,
+/// };
+/// let mut packet = Vec::new();
+/// ack.write(&[103, 117], &MediaAckLayout::LIKELY, &mut packet);
+/// let (parsed, missing) = MediaAck::parse(&packet, &MediaAckLayout::LIKELY)?;
+/// assert_eq!((parsed, missing.collect::<Vec<_>>()), (ack, vec![103, 117]));
+/// # Ok::<(), tutk_frame::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct MediaAck {

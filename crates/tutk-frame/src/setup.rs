@@ -65,6 +65,22 @@ pub enum Stage {
 /// | 64 | 68 | 8, 6 | zero |
 /// | 72 | 74 | 8 | AuthKey; in `transcode` with stage 1 only |
 /// | 80 | 82 | 8, 6 | zero |
+///
+/// ```
+/// use tutk_frame::{DiscoveryLayout, DiscoveryRequest, SessionId, Stage, Uid};
+///
+/// let request = DiscoveryRequest {
+///     uid: Uid::default(), // any camera
+///     version: DiscoveryRequest::SDK_VERSION,
+///     session: SessionId(*b"8 random"),
+///     stage: Stage::Broadcast,
+///     auth_key: None,
+/// };
+/// let mut datagram = Vec::new();
+/// request.write(DiscoveryLayout::SessionAt56, &mut datagram);
+/// assert_eq!(DiscoveryRequest::parse(&datagram, DiscoveryLayout::SessionAt56)?, request);
+/// # Ok::<(), tutk_frame::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DiscoveryRequest {
     /// The UID of the camera, or zeros for any camera.

@@ -37,6 +37,16 @@ const MAX_FRAME_BYTES: usize = (1 << 13) - 1;
 /// | 11 | buffer fullness |
 /// | 2 | raw data blocks − 1 |
 /// | 16 | checksum, if there is one |
+///
+/// ```
+/// use tutk_media::{AdtsHeader, AudioCodec, AudioFormat};
+///
+/// let format = AudioFormat { codec: AudioCodec::Aac, rate: 16_000, channels: 1 };
+/// let bytes = AdtsHeader::write(format, 200)?;
+/// let header = AdtsHeader::parse(&bytes)?;
+/// assert_eq!((header.rate, header.channels, header.frame_bytes), (16_000, 1, 207));
+/// # Ok::<(), tutk_media::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AdtsHeader {
     /// The MPEG-4 audio object type, 1 to 4: 2 is AAC LC.

@@ -13,6 +13,14 @@ const OPUS_RATE: u32 = 48_000;
 const MAX_OPUS_SAMPLES: u32 = 5_760;
 
 /// The decoder configuration of an audio stream. It is the same for all frames of a stream.
+///
+/// ```
+/// use tutk_media::{AudioCodec, AudioConfig, AudioFormat};
+///
+/// let format = AudioFormat { codec: AudioCodec::Pcmu, rate: 8_000, channels: 1 };
+/// assert_eq!(AudioConfig::new(format)?.format(), format);
+/// # Ok::<(), tutk_media::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AudioConfig {
     /// Never [`AudioCodec::AacAdts`]: headers are removed.

@@ -59,6 +59,24 @@ const BASE: u64 = TICKS;
 /// are handled as in [`Mp4Writer`](crate::Mp4Writer): pictures are in presentation order, and audio
 /// frames follow each other while the clock agrees within
 /// [`AUDIO_TOLERANCE`](crate::AUDIO_TOLERANCE).
+///
+/// ```
+/// use std::time::Duration;
+/// use tutk_media::{Clip, TS_PACKET_BYTES, TsWriter};
+///
+/// # let name = concat!(env!("CARGO_MANIFEST_DIR"), "/../tutk-cli/assets/clip.h265");
+/// # let file = std::fs::read(name).unwrap();
+/// let clip = Clip::parse(file.into())?;
+/// let mut writer = TsWriter::new(clip.codec());
+/// let mut stream = Vec::new();
+/// let mut time = Duration::ZERO;
+/// for unit in clip.units() {
+///     stream.extend(writer.write(unit, time)?);
+///     time += Duration::from_millis(50);
+/// }
+/// assert_eq!((stream[0], stream.len() % TS_PACKET_BYTES), (0x47, 0));
+/// # Ok::<(), tutk_media::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct TsWriter {
     sets: ParameterSets,

@@ -39,6 +39,15 @@ pub struct WavFile<'a> {
 }
 
 /// Decoded audio of a WAV file: 16-bit linear samples, mono or stereo.
+///
+/// ```
+/// // 16-bit mono at 8000 Hz with two samples.
+/// let mut file = b"RIFF\x28\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0".to_vec();
+/// file.extend(b"\x40\x1f\0\0\x80\x3e\0\0\x02\0\x10\0data\x04\0\0\0\x01\0\xff\xff");
+/// let wav = tutk_media::Wav::parse(&file)?;
+/// assert_eq!((wav.rate, wav.channels, wav.samples), (8_000, 1, vec![1, -1]));
+/// # Ok::<(), tutk_media::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wav {
     /// The sample rate in hertz.

@@ -12,6 +12,21 @@ use crate::socket::{self, Socket};
 /// A search for cameras.
 ///
 /// Interfaces that are added or removed meanwhile are not noticed.
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use tutk_runtime::tutk_session::{DiscoveryPlan, DiscoveryScope};
+/// use tutk_runtime::{Discovery, interfaces};
+///
+/// # async fn find() -> Result<(), tutk_runtime::Error> {
+/// let plan = DiscoveryPlan::new([DiscoveryScope::everywhere()], &interfaces());
+/// let mut discovery = Discovery::start(plan, Duration::from_secs(2))?;
+/// while let Some(camera) = discovery.next().await {
+///     println!("{} at {}", camera.uid, camera.address);
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Discovery {
     plan: DiscoveryPlan,

@@ -28,6 +28,22 @@ pub const EVENT_QUEUE: usize = 1024;
 /// [`SupervisorEvent`]s with [`next_event`](Self::next_event), or only the frames through
 /// [`Stream`]. It dereferences to its [`Controller`], which sends commands and returns statistics.
 /// A clone of that serves another task.
+///
+/// ```no_run
+/// use tutk_runtime::Session;
+/// use tutk_runtime::tutk_session::{ClientConfig, SupervisorEvent};
+///
+/// # async fn watch(config: ClientConfig) -> Result<(), tutk_runtime::Error> {
+/// let mut session = Session::start(config)?;
+/// while let Some(event) = session.next_event().await {
+///     match event {
+///         SupervisorEvent::Frame(next) => println!("{} bytes", next.frame.data.len()),
+///         event => println!("{event:?}"),
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Session {
     events: mpsc::Receiver<SupervisorEvent>,

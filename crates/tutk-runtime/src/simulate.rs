@@ -28,6 +28,20 @@ pub struct SimulatedCamera {
 ///
 /// Must be called within a tokio runtime that has I/O and time enabled.
 ///
+/// ```no_run
+/// use tutk_runtime::tutk_simulator::{Clip, SimulatorConfig};
+/// use tutk_runtime::{simulate, tutk_session::Credentials};
+///
+/// # async fn run(credentials: Credentials, clip: Clip) -> Result<(), Box<dyn std::error::Error>> {
+/// let config = SimulatorConfig::new(credentials, clip);
+/// let mut camera = simulate(config, "127.0.0.1:32761".parse()?)?;
+/// while let Some(event) = camera.next_event().await {
+///     println!("{event:?}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Errors
 /// [`Error::Io`] if the port is in use or the system has no randomness; [`Error::Session`] if the
 /// configuration is invalid.

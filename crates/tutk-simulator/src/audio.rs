@@ -8,6 +8,17 @@ use tutk_frame::{AudioFlags, Codec};
 
 /// Encoded audio that a [`Simulator`](crate::Simulator) repeats endlessly, beside its
 /// [`Clip`](crate::Clip).
+///
+/// ```
+/// use tutk_simulator::tutk_session::{AudioFlags, Codec};
+/// use tutk_simulator::{ClipAudio, ClipAudioFormat};
+///
+/// let flags = AudioFlags::new(8_000, 16, 1).ok_or("no such format")?;
+/// let format = ClipAudioFormat { codec: Codec::Pcmu, flags };
+/// // 20 ms of silence.
+/// let audio = ClipAudio::new([vec![0xff; 160].into()], format, 160)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClipAudio {
     frames: Arc<[Bytes]>,

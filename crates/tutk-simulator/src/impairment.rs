@@ -11,6 +11,16 @@ use tutk_time::Instant;
 /// What happens to the datagrams that a simulated camera sends. The default is nothing.
 ///
 /// The same seed makes the same decisions for the same datagrams in the same order.
+///
+/// ```
+/// use tutk_simulator::{Impairment, SimulatorConfig};
+///
+/// fn on_bad_network(mut config: SimulatorConfig) -> SimulatorConfig {
+///     let impairment = Impairment { loss: 0.02, reorder: 0.1, seed: 1, ..Impairment::default() };
+///     config.impairment = impairment;
+///     config
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Impairment {
     /// The probability that a datagram is lost, 0 to 1.

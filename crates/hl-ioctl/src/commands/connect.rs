@@ -14,6 +14,16 @@ use crate::{ChallengeStatus, Error};
 pub const AUDIO_ENCODER_LIST: &[u8] = br#"{"cameraInfo":{"audioEncoderList":[137,138,140]}}"#;
 
 /// K10000: requests a challenge.
+///
+/// ```
+/// use hl_ioctl::commands::{AUDIO_ENCODER_LIST, ConnectRequest};
+/// use hl_ioctl::{HlMessage, Request};
+///
+/// let request = ConnectRequest { payload: AUDIO_ENCODER_LIST.to_vec() };
+/// let bytes = Request::from(&request).to_hl()?;
+/// assert_eq!(HlMessage::parse(&bytes)?.code, 10000);
+/// # Ok::<(), hl_ioctl::Error>(())
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
 pub struct ConnectRequest {
     /// The payload: [`AUDIO_ENCODER_LIST`], or nothing in the `summary` dialect.

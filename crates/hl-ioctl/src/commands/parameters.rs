@@ -76,6 +76,15 @@ impl BitrateSource {
 /// |---|---|---|
 /// | 16 | 1 | n: 1 to [`MAX_PARAMETERS`] |
 /// | 17 | n | ids, one byte each, from 1: [`Parameter`] and others |
+///
+/// ```
+/// use hl_ioctl::Request;
+/// use hl_ioctl::commands::ReadParameters;
+///
+/// let request = Request::from(&ReadParameters::new([1, 21])?);
+/// assert_eq!((request.code, &request.payload[..]), (10020, &[2, 1, 21][..]));
+/// # Ok::<(), hl_ioctl::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ReadParameters {
     count: u8,

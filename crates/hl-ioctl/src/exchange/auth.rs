@@ -20,6 +20,16 @@ pub enum AuthMessage {
 
 /// Which messages with a user a camera supports, by the HL version of its K10001
 /// (docs/protocol.md, section 14). Every camera supports K10002.
+///
+/// ```
+/// use hl_ioctl::commands::UserId;
+/// use hl_ioctl::{AuthMessage, UserRule};
+///
+/// let user = UserId::new("an account")?;
+/// assert_eq!(UserRule::MOST.message(24, &user), AuthMessage::Anonymous);
+/// assert_eq!(UserRule::MOST.message(25, &user), AuthMessage::User(user));
+/// # Ok::<(), hl_ioctl::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserRule {
     /// The smallest version with K10006, which takes precedence; `None` if there is none.

@@ -29,6 +29,19 @@ use crate::error::Error;
 use crate::keys::Keys;
 
 /// Makes a redacted copy of a capture, datagram by datagram.
+///
+/// ```
+/// use tutk_dissect::{Keys, redact::Redactor};
+/// use tutk_session::Credentials;
+///
+/// let real = Credentials::new("HSBJYB5HSETGCDWD111A", "aKzdqckqZ8HUHFe5", "AABBCCDDEEFF")?;
+/// let mut redactor = Redactor::new(real, Keys::new(), [7; 32])?;
+/// redactor.add_secret(b"the name of my network");
+/// let text = redactor.text("HSBJYB5HSETGCDWD111A answered");
+/// assert!(!text.contains("HSBJYB5HSETGCDWD111A"));
+/// assert!(text.ends_with(" answered"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Redactor {
     dissector: Dissector,
     fakes: Fakes,

@@ -70,6 +70,14 @@ pub enum Codec {
 /// | 2..6 | index of the rate: 8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000 Hz |
 /// | 1 | 1: 16 bits per sample, 0: 8 bits |
 /// | 0 | 1: stereo, 0: mono |
+///
+/// ```
+/// use tutk_frame::AudioFlags;
+///
+/// let flags = AudioFlags::new(16_000, 16, 1).ok_or("no such format")?;
+/// assert_eq!((flags.rate_hz(), flags.bits(), flags.channels()), (Some(16_000), 16, 1));
+/// # Ok::<(), &str>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct AudioFlags(pub u8);

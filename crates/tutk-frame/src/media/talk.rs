@@ -42,6 +42,26 @@ const LATER: u32 = 0x0010_0001;
 /// | 40 + n | 1 | 1 |
 /// | 41 + n | 7 | zero |
 /// | 48 + n | 4 | milliseconds |
+///
+/// ```
+/// use tutk_frame::{AudioFlags, Codec, TalkPacket};
+///
+/// let packet = TalkPacket {
+///     sequence: 0,
+///     micros: 0,
+///     first: true,
+///     previous_frame: 0,
+///     frame: 1,
+///     codec: Codec::Pcmu,
+///     flags: AudioFlags::new(8_000, 16, 1).ok_or("no such format")?,
+///     millis: 0,
+///     audio: &[0xff; 160],
+/// };
+/// let mut bytes = Vec::new();
+/// packet.write(&mut bytes);
+/// assert_eq!(bytes.len(), 160 + TalkPacket::OVERHEAD);
+/// # Ok::<(), &str>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct TalkPacket<'a> {

@@ -18,6 +18,15 @@ pub const MAX_LAG: Duration = Duration::from_secs(5);
 /// The limits of a camera's frame buffer. It holds the newest group of pictures, with which new
 /// viewers start, and the frames that slow viewers still need. Over the limit the oldest frames are
 /// dropped.
+///
+/// ```
+/// use tutk_serve::{CameraSettings, KeptLimits};
+///
+/// fn with_small_buffer(mut settings: CameraSettings) -> CameraSettings {
+///     settings.kept = KeptLimits { bytes: 4 << 20, ..KeptLimits::default() };
+///     settings
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KeptLimits {
     /// The maximum number of bytes, by default [`KEPT_BYTES`]. At least one frame is kept.

@@ -21,6 +21,18 @@ pub(super) struct Segments {
 
 /// The retention of segments. Without limits, all are kept. Only files whose names match the
 /// pattern are deleted.
+///
+/// ```
+/// use std::time::Duration;
+/// use tutk_serve::recorder::{Retention, Target};
+///
+/// const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// let retention = Retention { keep: Some(7 * DAY), max_bytes: Some(50_000_000_000) };
+/// let pattern = "recordings/%Y-%m-%d/%H-%M-%S.mp4".as_ref();
+/// let target = Target::segments(pattern, None, Duration::from_secs(600), retention)?.with_audio();
+/// assert!(target.has_audio());
+/// # Ok::<(), tutk_serve::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Retention {
     /// Segments that started longer ago are deleted.

@@ -10,6 +10,23 @@ use tutk_media::{
 use super::target::FileFormat;
 
 /// Converts access units and audio frames to the bytes of one file.
+///
+/// ```
+/// use std::time::Duration;
+/// use tutk_media::{AccessUnit, Codec, Error};
+/// use tutk_serve::recorder::{FileFormat, Writer};
+///
+/// fn mp4(codec: Codec, units: &[AccessUnit]) -> Result<Vec<u8>, Error> {
+///     let mut writer = Writer::new(Some(FileFormat::Mp4), codec, false, None);
+///     let (mut file, mut time) = (Vec::new(), Duration::ZERO);
+///     for unit in units {
+///         file.extend_from_slice(&writer.write(unit, time)?);
+///         time += Duration::from_millis(50);
+///     }
+///     file.extend(writer.finish()?);
+///     Ok(file)
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Writer {
