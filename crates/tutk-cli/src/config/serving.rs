@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::ValueEnum as _;
+use ipnet::IpNet;
 use tutk_serve::Accounts;
-use tutk_serve::http::IpNet;
 use tutk_serve::recorder::{Retention, Target};
 
 use super::network::Network;
