@@ -12,7 +12,7 @@ use crate::failure::Failure;
 /// The interval of progress lines without a terminal.
 const PLAIN_EVERY: Duration = Duration::from_secs(5);
 
-/// The first error of [`print`].
+/// The first error of [`print()`].
 static PRINT_ERROR: OnceLock<io::Error> = OnceLock::new();
 
 /// Standard error.
@@ -133,7 +133,7 @@ pub(crate) fn print(text: impl fmt::Display) {
     }
 }
 
-/// Returns the first error of [`print`], for example of a full disk.
+/// Returns the first error of [`print()`], for example of a full disk.
 pub(crate) fn print_error() -> Option<&'static io::Error> {
     PRINT_ERROR.get()
 }

@@ -11,7 +11,7 @@ const TRACK: &str = "trackID=";
 /// The query parameter with the time between the response to `PLAY` and the first frame.
 const START_DELAY: &str = "start_delay";
 
-/// The maximum of [`START_DELAY`]. Longer delays are reduced to it.
+/// The maximum of the URL parameter `start_delay`. Longer delays are reduced to it.
 ///
 /// It is less than [`MAX_LAG`](crate::MAX_LAG), so that the viewer still starts with its key frame.
 pub const MAX_START_DELAY: Duration = Duration::from_secs(2);
