@@ -33,6 +33,13 @@ macro_rules! packets {
     )*};
 }
 
+/// [`again`] for packets without the AV header, with `parse_body` and `write`.
+macro_rules! bodies {
+    ($data:ident: $($type:ident),*) => {$(
+        again!($data, |b| $type::parse_body(b), |v: &$type, out: &mut Vec<u8>| v.write(out));
+    )*};
+}
+
 /// [`again`] for headers, whose `parse` returns the bytes after them.
 macro_rules! headers {
     ($data:ident: $($type:ident),*) => {$(
@@ -130,7 +137,8 @@ fn av(data: &[u8]) {
 
 fn media(data: &[u8]) {
     headers!(data: SliceHeader, FragmentHeader);
-    packets!(data: FrameInfo, Slice, Parity, Fragment, TalkPacket);
+    packets!(data: FrameInfo, Fragment, TalkPacket);
+    bodies!(data: Slice, Parity);
     if let Ok((group, body)) = GroupHeader::parse(data)
         && let Ok(media) = GroupedMedia::parse_body(group, body)
     {

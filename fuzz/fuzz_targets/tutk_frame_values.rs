@@ -41,6 +41,11 @@ fuzz_target!(|value: Value<'_>| {
             $value.write(&mut out);
             assert_eq!($type::parse(&out), Ok($value));
         }};
+        // Parts of a packet, without its header.
+        (body $type:ident, $value:expr) => {{
+            $value.write(&mut out);
+            assert_eq!($type::parse_body(&out), Ok($value));
+        }};
         // Headers return the bytes after them.
         (header $type:ident, $value:expr) => {{
             $value.write(&mut out);
@@ -57,11 +62,11 @@ fuzz_target!(|value: Value<'_>| {
         Value::IoctlRequest(value) => check!(IoctlRequest, value),
         Value::IotcHeader(value) => check!(header IotcHeader, value),
         Value::Keepalive(value) => check!(Keepalive, value),
-        Value::Parity(value) => check!(Parity, value),
+        Value::Parity(value) => check!(body Parity, value),
         Value::Probe(value) => check!(Probe, value),
         Value::ProbeAnswer(value) => check!(ProbeAnswer, value),
         Value::SessionAnswer(value) => check!(SessionAnswer, value),
-        Value::Slice(value) => check!(Slice, value),
+        Value::Slice(value) => check!(body Slice, value),
         Value::SliceHeader(value) => check!(header SliceHeader, value),
         Value::FragmentHeader(value) => check!(header FragmentHeader, value),
         Value::Data(value) => {
