@@ -1,7 +1,6 @@
 //! Many clients behind one socket.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
-use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use tutk_time::Instant;
@@ -39,7 +38,7 @@ pub struct Endpoint {
 #[derive(Debug)]
 struct Member {
     client: Client,
-    /// The deadline in [`Endpoint::deadlines`].
+    /// The deadline in [`Endpoint::deadlines`], unless it has passed.
     deadline: Instant,
     is_ready: bool,
 }
@@ -128,9 +127,11 @@ impl Endpoint {
     /// Does what is due at `now`. An early call does no harm. Poll afterwards.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;
-        let due = self.deadlines.iter().take_while(|(at, _)| *at <= now);
-        let due: Vec<ClientId> = due.map(|(_, id)| *id).collect();
-        for id in due {
+        // A client that is ready gets its new deadline when it is polled.
+        while let Some(&(at, id)) = self.deadlines.first()
+            && at <= now
+        {
+            self.deadlines.pop_first();
             if let Some(member) = self.clients.get_mut(&id) {
                 member.client.handle_timeout(now);
             }
