@@ -3,7 +3,7 @@
 use cargo_metadata::Package;
 
 use crate::job::Job;
-use crate::workspace;
+use crate::{report, workspace};
 
 /// What a package can contain beside its sources.
 const ALLOWED: [&str; 12] = [
@@ -36,7 +36,7 @@ pub(crate) fn check() -> Result<(), String> {
                 .map(|error| format!("{name}: {error}")),
         );
     }
-    into_result(errors)
+    report::all_passed(&errors)
 }
 
 fn published() -> Result<Vec<Package>, String> {
@@ -87,14 +87,6 @@ fn wrong_files(files: &[String]) -> Vec<String> {
         errors.push("the package does not contain its sources".into());
     }
     errors
-}
-
-fn into_result(errors: Vec<String>) -> Result<(), String> {
-    if errors.is_empty() {
-        Ok(())
-    } else {
-        Err(errors.join("\n"))
-    }
 }
 
 #[cfg(test)]

@@ -24,6 +24,14 @@ impl From<Result<(), String>> for Outcome {
     }
 }
 
+/// Fails with all errors, one per line, if there are any.
+pub(crate) fn all_passed(errors: &[String]) -> Result<(), String> {
+    match errors {
+        [] => Ok(()),
+        _ => Err(errors.join("\n")),
+    }
+}
+
 /// The results so far.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
