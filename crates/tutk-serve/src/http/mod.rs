@@ -98,7 +98,7 @@
 //! - client: `{"type": "begin", "rate": 8000}`: audio of this sample rate follows. It must be the
 //!   rate of `ready`. A browser can record it with `new AudioContext({ sampleRate: 8000 })`
 //! - client: binary: mono 16-bit little-endian PCM, up to [`HttpLimits::message_bytes`]
-//! - client: `{"type": "end"}`: there is no more audio
+//! - client: `{"type": "end"}`: the end of the audio
 //! - server: `{"type": "done", "seconds": 2.5}`, then close code 1000: all audio was played
 //! - server: `{"type": "error", "status": 409, "error": …, "advice": …, "allowed": […]}`, then
 //!   close code 4000 + status

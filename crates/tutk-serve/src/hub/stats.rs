@@ -34,7 +34,7 @@ pub enum RecordingState {
     Off,
     /// The camera is recorded whenever there are frames.
     On,
-    /// Recording failed, for this reason. It is tried again.
+    /// Recording failed, for this reason. The recorder retries.
     Failed(String),
 }
 
