@@ -244,11 +244,7 @@ impl Simulation {
     }
 
     /// Configurations of both sides for `dialect`.
-    pub fn pair(
-        dialect: &'static Dialect,
-        clip: Clip,
-        _seed: u64,
-    ) -> (ClientConfig, SimulatorConfig) {
+    pub fn pair(dialect: &'static Dialect, clip: Clip) -> (ClientConfig, SimulatorConfig) {
         let mut client = ClientConfig::new(camera_address(), credentials());
         client.dialects = vec![dialect];
         let mut camera = SimulatorConfig::new(credentials(), clip);

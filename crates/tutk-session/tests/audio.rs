@@ -21,7 +21,7 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// 20 video frames per second with a key frame every ten frames, and audio.
 fn pair_of(camera: &TestCamera) -> (ClientConfig, SimulatorConfig) {
-    let (client, mut config) = camera.pair(clip(3, 20, 10), 3);
+    let (client, mut config) = camera.pair(clip(3, 20, 10));
     config.audio = Some(clip_audio(3, 17));
     (client, config)
 }
@@ -29,7 +29,7 @@ fn pair_of(camera: &TestCamera) -> (ClientConfig, SimulatorConfig) {
 /// As [`pair_of`], with the camera that docs/protocol.md prefers.
 fn pair(dialect: &'static Dialect) -> (ClientConfig, SimulatorConfig, Clip) {
     let clip = clip(3, 20, 10);
-    let (client, mut camera) = Simulation::pair(dialect, clip.clone(), 3);
+    let (client, mut camera) = Simulation::pair(dialect, clip.clone());
     camera.audio = Some(clip_audio(3, 17));
     (client, camera, clip)
 }

@@ -118,7 +118,7 @@ fn camera_assigns_a_session_and_stores_nothing_before_the_ticket_returns() {
 
 #[test]
 fn data_has_a_header_and_a_tag_over_it() {
-    let (client, camera) = Simulation::pair(CC51, clip(1, 20, 10), 1);
+    let (client, camera) = Simulation::pair(CC51, clip(1, 20, 10));
     let mut simulation = Simulation::new(client, camera, 1, |net| net.latency(MS(2)));
     simulation.tap = Some(Vec::new());
     simulation.run_until(Duration::from_secs(5), |record| record.frames.len() >= 5);

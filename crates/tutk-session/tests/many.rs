@@ -37,7 +37,7 @@ fn camera(clip: &Clip) -> SimulatorConfig {
 
 /// A camera with one streaming client.
 fn streaming(camera: &TestCamera) -> Network {
-    let (client, mut config) = camera.pair(clip(2, 20, 10), 2);
+    let (client, mut config) = camera.pair(clip(2, 20, 10));
     config.trace_slices = false;
     let mut network = Network::new(config);
     network.join(client);
@@ -53,7 +53,7 @@ fn each_client_receives_the_clip_from_its_first_frame() {
     let cameras = TestCamera::of(&Dialect::TRANSCODE)
         .filter(|camera| camera.personality.max_clients >= 6 && camera.answers_first_hello());
     for camera in cameras {
-        let (client, mut config) = camera.pair(clip.clone(), 2);
+        let (client, mut config) = camera.pair(clip.clone());
         config.dialects = Dialect::ALL.to_vec();
         let mut network = Network::new(config);
         for number in 0..6 {

@@ -28,7 +28,7 @@ const SECOND: Duration = Duration::from_secs(1);
 /// A client configured for the model `client`, and a camera of the model `camera`.
 fn simulation(client: Option<&str>, camera: Option<&str>) -> Simulation {
     let (mut client_config, mut camera_config) =
-        Simulation::pair(&Dialect::TRANSCODE, clip(4, 20, 10), 4);
+        Simulation::pair(&Dialect::TRANSCODE, clip(4, 20, 10));
     client_config.model = client.map(str::to_owned);
     if let Some(model) = camera {
         camera_config.personality = Personality::STRICT.with_model(model.to_owned());
@@ -86,7 +86,7 @@ impl CryptoProvider for WithoutP256 {
 #[test]
 fn groups_that_the_provider_lacks_are_not_offered() {
     let dialect = &Dialect::TRANSCODE;
-    let (mut client, camera) = Simulation::pair(dialect, clip(4, 20, 10), 4);
+    let (mut client, camera) = Simulation::pair(dialect, clip(4, 20, 10));
     client.provider = &WithoutP256;
     let mut simulation = Simulation::new(client, camera, 4, |net| net);
     simulation.run(2 * SECOND);
@@ -233,7 +233,7 @@ fn model_selects_the_user_auth_command() {
 #[test]
 fn user_is_authenticated() {
     for model in [None, Some("HL_DB2"), Some("WYZEDB3")] {
-        let (mut client, mut camera) = Simulation::pair(&Dialect::CC51, clip(4, 20, 10), 4);
+        let (mut client, mut camera) = Simulation::pair(&Dialect::CC51, clip(4, 20, 10));
         client.model = model.map(str::to_owned);
         if let Some(model) = model {
             camera.personality = Personality::STRICT.with_model(model);
@@ -289,7 +289,7 @@ fn unanswered_user_message_is_replaced_by_k10002() {
 
 #[test]
 fn camera_that_ignores_user_messages_streams() {
-    let (mut client, mut camera) = Simulation::pair(&Dialect::TRANSCODE, clip(4, 20, 10), 4);
+    let (mut client, mut camera) = Simulation::pair(&Dialect::TRANSCODE, clip(4, 20, 10));
     // The client does not know the model.
     camera.personality = Personality::STRICT.with_model("HL_WCO2");
     client.user = Some(UserId::new("somebody").unwrap());
@@ -302,7 +302,7 @@ fn camera_that_ignores_user_messages_streams() {
 fn camera_behind_a_base_station_streams() {
     for dialect in Dialect::ALL {
         for status in [ChallengeStatus::Enr, ChallengeStatus::LongEnr] {
-            let (mut client, mut camera) = Simulation::pair(dialect, clip(4, 20, 10), 4);
+            let (mut client, mut camera) = Simulation::pair(dialect, clip(4, 20, 10));
             let behind = credentials().behind_base_station("GkB9S7cX38GgzSC6", "AABBCCDDEE00");
             client.credentials = behind.clone().unwrap();
             client.model = Some("WVOD1".to_owned());
@@ -317,7 +317,7 @@ fn camera_behind_a_base_station_streams() {
         }
     }
     // With the camera's own keys only, so with another AuthKey.
-    let (client, mut camera) = Simulation::pair(&Dialect::TRANSCODE, clip(4, 20, 10), 4);
+    let (client, mut camera) = Simulation::pair(&Dialect::TRANSCODE, clip(4, 20, 10));
     let behind = credentials().behind_base_station("GkB9S7cX38GgzSC6", "AABBCCDDEE00");
     camera.credentials = behind.unwrap();
     let mut simulation = Simulation::new(client, camera, 4, |net| net);

@@ -32,7 +32,7 @@ fn run(camera: &TestCamera, seed: u64) -> Simulation {
     let what = format!("{camera}, network {seed}");
     let clip = clip(seed, FRAMES / 2, 10);
     let audio_clip = clip_audio(seed, 17);
-    let (client, mut config) = camera.pair(clip.clone(), seed);
+    let (client, mut config) = camera.pair(clip.clone());
     config.frames = Some(FRAMES as u64);
     config.audio = Some(audio_clip.clone());
     let is_shared = camera.personality.frame_numbers != FrameNumbering::PerStream;

@@ -46,7 +46,7 @@ type Mutation = fn(&mut StdRng, &[u8]) -> Vec<Vec<u8>>;
 /// Runs a session. Every millisecond, passes mutations of the newest datagrams to both sides, from
 /// the right address, another port and another address. `wanted` selects the phases.
 fn run_with(camera: &TestCamera, mutate: Mutation, wanted: fn(Phase) -> bool) -> Simulation {
-    let (client, mut config) = camera.pair(clip(5, FRAMES, 10), 5);
+    let (client, mut config) = camera.pair(clip(5, FRAMES, 10));
     config.frames = Some(FRAMES as u64);
     config.personality.cookie_exchange = true;
     let mut simulation = Simulation::new(client, config, 5, short_delay);
@@ -222,7 +222,7 @@ fn flip_bit(rng: &mut StdRng, bytes: &[u8]) -> Vec<Vec<u8>> {
 
 /// A session of three frames at the start of the handshake, with recorded datagrams.
 fn in_handshake(camera: &TestCamera, seed: u64) -> Simulation {
-    let (client, mut config) = camera.pair(clip(5, FRAMES, 10), seed);
+    let (client, mut config) = camera.pair(clip(5, FRAMES, 10));
     config.frames = Some(3);
     let mut simulation = Simulation::new(client, config, seed, short_delay);
     simulation.tap = Some(Vec::new());
@@ -307,7 +307,7 @@ fn one_flipped_bit_in_the_handshake_restarts_it() {
 
 /// A session in the stream phase.
 fn streaming(camera: &TestCamera) -> Simulation {
-    let (client, config) = camera.pair(clip(5, FRAMES, 10), 5);
+    let (client, config) = camera.pair(clip(5, FRAMES, 10));
     let mut simulation = Simulation::new(client, config, 5, short_delay);
     simulation.run_until(Duration::from_secs(10), |record| record.frames.len() >= 5);
     assert!(simulation.record.frames.len() >= 5, "{camera}");
@@ -515,7 +515,7 @@ fn replays_and_keepalives_do_not_prevent_the_camera_timeout() {
 #[test]
 fn flood_of_session_requests_does_not_evict_a_client() {
     for dialect in Dialect::ALL {
-        let (client, mut camera) = Simulation::pair(dialect, clip(5, FRAMES, 10), 5);
+        let (client, mut camera) = Simulation::pair(dialect, clip(5, FRAMES, 10));
         camera.frames = Some(60);
         camera.personality.max_clients = 4;
         let mut simulation = Simulation::new(client, camera, 5, short_delay);

@@ -36,7 +36,7 @@ fn disorder(config: NetemConfig) -> NetemConfig {
 }
 
 fn simulation(camera: &TestCamera, seed: u64) -> Simulation {
-    let (client, mut camera) = camera.pair(clip(seed, FRAMES / 2, 10), seed);
+    let (client, mut camera) = camera.pair(clip(seed, FRAMES / 2, 10));
     camera.frames = Some(FRAMES as u64);
     camera.audio = Some(clip_audio(seed, 17));
     Simulation::new(client, camera, seed, disorder)

@@ -74,7 +74,7 @@ fn recording(dialect: usize) -> &'static [Tapped] {
 }
 
 fn session(dialect: &'static Dialect) -> Simulation {
-    let (client, camera) = Simulation::pair(dialect, clip(6, 10, 5), 6);
+    let (client, camera) = Simulation::pair(dialect, clip(6, 10, 5));
     Simulation::new(client, camera, 6, |net| {
         net.latency(Duration::from_millis(1))
     })

@@ -37,7 +37,7 @@ fn run(
     camera: &TestCamera,
     change: impl FnOnce(&mut ClientConfig, &mut SimulatorConfig),
 ) -> Simulation {
-    let (mut client, mut config) = camera.pair(clip(1, 20, 10), 1);
+    let (mut client, mut config) = camera.pair(clip(1, 20, 10));
     config.frames = Some(10);
     change(&mut client, &mut config);
     let mut simulation = Simulation::new(client, config, 1, short_delay);
@@ -125,7 +125,7 @@ fn right_enr_connects_over_bad_networks() {
     {
         let cameras: Vec<_> = TestCamera::of(dialect).collect();
         for (camera, seed) in cameras.iter().cycle().zip(0..seeds) {
-            let (client, config) = camera.pair(clip(1, 20, 10), seed);
+            let (client, config) = camera.pair(clip(1, 20, 10));
             let mut simulation = Simulation::new(client, config, seed, network);
             let shaken = |record: &Record| record.phases.contains(&Phase::Dtls);
             simulation.run_until(20 * SECOND, |record| {
@@ -326,7 +326,7 @@ fn statuses_1_3_and_6_work() {
 
 /// Creates a simulated camera with a changed configuration.
 fn simulator(change: impl FnOnce(&mut SimulatorConfig)) -> Result<Simulator, Error> {
-    let (_, mut camera) = Simulation::pair(&Dialect::TRANSCODE, clip(1, 1, 1), 1);
+    let (_, mut camera) = Simulation::pair(&Dialect::TRANSCODE, clip(1, 1, 1));
     change(&mut camera);
     let start = start();
     Simulator::new(camera, camera_address(), seed(1), epoch(start, start))
@@ -427,7 +427,7 @@ fn session_without_video_times_out_without_keepalives() {
 #[test]
 fn handshake_that_stops_midway_is_unfinished() {
     for dialect in Dialect::ALL {
-        let (client, camera) = Simulation::pair(dialect, clip(1, 20, 10), 1);
+        let (client, camera) = Simulation::pair(dialect, clip(1, 20, 10));
         let mut simulation = Simulation::new(client, camera, 1, short_delay);
         simulation.tap = Some(Vec::new());
         // The camera's third datagram is its first flight.
@@ -451,7 +451,7 @@ fn sent_by_camera(simulation: &Simulation) -> usize {
 fn stalled_stream_delivers_all_complete_frames() {
     for camera in TestCamera::all() {
         let clip = clip(3, 20, 10);
-        let (client, config) = camera.pair(clip.clone(), 3);
+        let (client, config) = camera.pair(clip.clone());
         let mut simulation = Simulation::new(client, config, 3, short_delay);
         simulation.run_until(30 * SECOND, |record| record.frames.len() == 30);
         simulation.camera_off = true;
@@ -483,7 +483,7 @@ fn stalled_stream_delivers_all_complete_frames() {
 #[test]
 fn camera_closes_in_the_stream() {
     for camera in TestCamera::all() {
-        let (client, config) = camera.pair(clip(3, 20, 10), 3);
+        let (client, config) = camera.pair(clip(3, 20, 10));
         let mut simulation = Simulation::new(client, config, 3, short_delay);
         simulation.run_until(30 * SECOND, |record| record.frames.len() == 5);
         let now = simulation.now;
@@ -540,7 +540,7 @@ fn client_closes_in_each_phase() {
 #[test]
 fn camera_removes_a_silent_client() {
     for camera in TestCamera::all() {
-        let (client, config) = camera.pair(clip(3, 20, 10), 3);
+        let (client, config) = camera.pair(clip(3, 20, 10));
         let mut simulation = Simulation::new(client, config, 3, short_delay);
         simulation.run_until(30 * SECOND, |record| record.frames.len() == 5);
         assert!(simulation.camera.clients().count() > 0, "{camera}");

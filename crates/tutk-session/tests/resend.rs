@@ -22,7 +22,7 @@ const SECOND: Duration = Duration::from_secs(1);
 const WITH_RESEND: [&Dialect; 2] = [&Dialect::TRANSCODE, &Dialect::CC51];
 
 fn pair(dialect: &'static Dialect, seed: u64) -> (ClientConfig, SimulatorConfig) {
-    let (mut client, mut camera) = Simulation::pair(dialect, clip(seed, 20, 10), seed);
+    let (mut client, mut camera) = Simulation::pair(dialect, clip(seed, 20, 10));
     client.resend = ResendPolicy::On;
     camera.audio = Some(clip_audio(seed, 17));
     camera.frames = Some(200);

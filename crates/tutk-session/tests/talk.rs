@@ -30,7 +30,7 @@ fn streaming(
     seed: u64,
     net: impl Fn(NetemConfig) -> NetemConfig,
 ) -> Simulation {
-    let (client, mut config) = camera.pair(clip(5, 20, 10), seed);
+    let (client, mut config) = camera.pair(clip(5, 20, 10));
     config.audio = Some(clip_audio(5, 10));
     config.speaker = speaker;
     let mut simulation = Simulation::new(client, config, seed, net);

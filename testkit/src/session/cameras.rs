@@ -61,8 +61,8 @@ impl TestCamera {
     }
 
     /// Configurations of both sides, as of [`Simulation::pair`].
-    pub fn pair(&self, clip: Clip, seed: u64) -> (ClientConfig, SimulatorConfig) {
-        let (mut client, mut camera) = Simulation::pair(self.dialect, clip, seed);
+    pub fn pair(&self, clip: Clip) -> (ClientConfig, SimulatorConfig) {
+        let (mut client, mut camera) = Simulation::pair(self.dialect, clip);
         self.apply(&mut client, &mut camera);
         (client, camera)
     }

@@ -41,7 +41,7 @@ pub(crate) fn simulation(
     configure: impl FnOnce(&mut ClientConfig, &mut SimulatorConfig),
     net: impl Fn(NetemConfig) -> NetemConfig,
 ) -> Simulation {
-    let (mut client, mut camera) = Simulation::pair(dialect, clip(7, 20, 10), 7);
+    let (mut client, mut camera) = Simulation::pair(dialect, clip(7, 20, 10));
     client.key_log = true;
     camera.audio = Some(clip_audio(7, 10));
     configure(&mut client, &mut camera);
