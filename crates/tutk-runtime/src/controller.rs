@@ -47,13 +47,11 @@ pub fn spawn_observed(
     observer: Option<Arc<dyn Observer>>,
     sink: impl FnMut(SupervisorEvent) + Send + 'static,
 ) -> Result<Controller, Error> {
-    let config = config.into();
-    let supervisor = Supervisor::new(config.clone(), socket::seed()?, socket::epoch());
+    let supervisor = Supervisor::new(config, socket::seed()?, socket::epoch());
     let (calls, receiver) = mpsc::channel(CALL_QUEUE);
     let wanted = watch::Sender::new(Wanted::default());
     let panics = Arc::new(AtomicU64::new(0));
     let task = Task {
-        config,
         observer,
         calls: receiver,
         wanted: wanted.subscribe(),

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
-use tutk_session::{DriverError, Supervisor, SupervisorConfig, SupervisorEvent};
+use tutk_session::{DriverError, Supervisor, SupervisorEvent};
 
 use crate::driver::{Call, Driver, Wanted};
 use crate::observer::Observer;
@@ -34,7 +34,6 @@ pub struct Panicked {
 
 /// What a task needs to drive a camera, also again.
 pub(crate) struct Task<S> {
-    pub(crate) config: SupervisorConfig,
     pub(crate) observer: Option<Arc<dyn Observer>>,
     pub(crate) calls: mpsc::Receiver<Call>,
     pub(crate) wanted: watch::Receiver<Wanted>,
@@ -42,31 +41,15 @@ pub(crate) struct Task<S> {
     pub(crate) panics: Arc<AtomicU64>,
 }
 
-/// One time line for the frames of all supervisors.
-#[derive(Debug, Default)]
-struct TimeLine {
-    offset: Duration,
-    /// The newest timestamp, and when it arrived.
-    newest: Option<(Duration, Instant)>,
-    /// The next frame is the first one after a restart.
-    restarted: bool,
-}
-
 impl<S: FnMut(SupervisorEvent) + Send> Task<S> {
     /// Drives `supervisor`, and after each panic a new one, until one has ended. Then answers calls
     /// until there is no controller.
     pub(crate) async fn run(mut self, supervisor: Supervisor) {
         let mut driver = Driver::new(supervisor, self.observer.clone());
-        let mut time_line = TimeLine::default();
         let mut pause = FIRST_PAUSE;
         loop {
             let started = Instant::now();
-            let sink = &mut self.sink;
-            let events = |mut event| {
-                time_line.place(&mut event);
-                sink(event);
-            };
-            let run = driver.run(&mut self.calls, &mut self.wanted, events);
+            let run = driver.run(&mut self.calls, &mut self.wanted, &mut self.sink);
             let Err(message) = caught(run).await else {
                 break;
             };
@@ -85,7 +68,7 @@ impl<S: FnMut(SupervisorEvent) + Send> Task<S> {
                     break;
                 }
             };
-            let supervisor = Supervisor::new(self.config.clone(), seed, socket::epoch());
+            let supervisor = driver.supervisor.into_successor(seed, socket::epoch());
             driver = Driver::new(supervisor, self.observer.clone());
             if self.is_closed_within(pause, &mut driver).await {
                 (self.sink)(SupervisorEvent::Ended(Ok(())));
@@ -94,7 +77,6 @@ impl<S: FnMut(SupervisorEvent) + Send> Task<S> {
             pause = (2 * pause).min(MAX_PAUSE);
             // The new supervisor does not know the demand yet.
             self.wanted.mark_changed();
-            time_line.restart();
         }
         drop((self.sink, self.wanted));
         while let Some(call) = self.calls.recv().await {
@@ -114,26 +96,6 @@ impl<S: FnMut(SupervisorEvent) + Send> Task<S> {
                     None => return true,
                 },
             }
-        }
-    }
-}
-
-impl TimeLine {
-    fn place(&mut self, event: &mut SupervisorEvent) {
-        if let SupervisorEvent::Frame(next) = event {
-            next.discontinuity |= std::mem::take(&mut self.restarted);
-            let frame = &mut next.frame;
-            frame.timestamp = frame.timestamp.saturating_add(self.offset);
-            let newest = self.newest.map_or(Duration::ZERO, |(newest, _)| newest);
-            self.newest = Some((newest.max(frame.timestamp), Instant::now()));
-        }
-    }
-
-    /// The next supervisor counts from zero.
-    fn restart(&mut self) {
-        if let Some((newest, at)) = self.newest {
-            self.offset = newest.saturating_add(at.elapsed());
-            self.restarted = true;
         }
     }
 }

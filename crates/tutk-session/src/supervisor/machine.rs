@@ -127,16 +127,38 @@ impl Supervisor {
     /// nothing else, as in [`Client::new`].
     #[must_use]
     pub fn new(config: impl Into<SupervisorConfig>, seed: [u8; 32], epoch: Epoch) -> Self {
-        let config = config.into();
+        let timeline = Timeline::default();
+        Self::continuing(config.into(), seed, epoch, timeline, RequestId::FIRST)
+    }
+
+    /// A supervisor that replaces this one, which its driver cannot use any longer, for example
+    /// after a panic. It starts at `epoch` with the same configuration. Timestamps and request ids
+    /// continue.
+    #[must_use]
+    pub fn into_successor(self, seed: [u8; 32], epoch: Epoch) -> Self {
+        let next_request = match &self.state {
+            State::Connected(connected) => connected.client.next_request(),
+            _ => self.next_request,
+        };
+        Self::continuing(self.config, seed, epoch, self.timeline, next_request)
+    }
+
+    fn continuing(
+        config: SupervisorConfig,
+        seed: [u8; 32],
+        epoch: Epoch,
+        timeline: Timeline,
+        next_request: RequestId,
+    ) -> Self {
         let mut supervisor = Self {
             rng: Random::new(seed),
-            next_request: RequestId::FIRST,
+            next_request,
             epoch,
             now: epoch.instant,
             demand: DemandState::new(config.keep),
             camera: config.client.camera,
             next_sweep: None,
-            timeline: Timeline::default(),
+            timeline,
             run: Run::default(),
             state: State::Idle,
             closing: false,
