@@ -16,6 +16,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod availability;
 mod baseline;
 mod media;
 pub mod path;
@@ -24,6 +25,7 @@ mod run;
 mod scenario;
 mod table;
 
+pub use availability::{Availability, Outages, PATTERNS, Pattern, availability_header};
 pub use media::{FPS, Media, frame_interval};
 pub use results::{LATE, Results, StreamResults, share};
 pub use run::{HeapMeter, run};

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::process::ExitCode;
 
-use netsim::{Error, Media, Results, Scenario, header, row, run};
+use netsim::{Error, Media, PATTERNS, Results, Scenario, availability_header, header, row, run};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use tutk_session::Dialect;
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
@@ -85,6 +86,16 @@ fn simulate(arguments: &Arguments) -> Result<bool, Error> {
         for missed in scenario.goal.missed(&results) {
             all_reached = false;
             eprintln!("goal missed: {}: {missed}", scenario.name);
+        }
+    }
+    if "availability".contains(&arguments.only) {
+        println!("\n### Availability\n");
+        println!("The share of 15 minutes for which a supervisor has the camera's video.\n");
+        print!("{}", availability_header());
+        for pattern in PATTERNS {
+            let results = pattern.run(&Dialect::TRANSCODE, 0)?;
+            all_reached &= results.share >= pattern.goal;
+            print!("{}", pattern.row(&results));
         }
     }
     Ok(all_reached)

@@ -207,6 +207,17 @@ impl Credentials {
         }
     }
 
+    /// Returns how many of the 32 bytes of the key under [`KeyRule::Enr`] an attacker does not
+    /// know: those before the first 0x00 of SHA-256(ENR).
+    ///
+    /// One ENR in 256 has none, and anybody can impersonate its camera. One in 51 has 4 or fewer,
+    /// which can all be tried. Only another ENR helps, which the camera gets when it is set up
+    /// again.
+    #[must_use]
+    pub fn effective_key_bytes(&self) -> usize {
+        psk::effective_bytes(self.login_enr().reveal())
+    }
+
     /// Returns the ENR of the base station, or the camera's own.
     fn login_enr(&self) -> &Enr {
         match &self.base_station {

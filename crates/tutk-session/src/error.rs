@@ -75,7 +75,18 @@ pub enum Error {
         /// The phase in which it was closed.
         phase: Phase,
     },
-    /// The camera stopped sending frames.
+    /// The camera sends media packets, but they never made a whole frame.
+    #[error(
+        "stream: {packets} media packets from the camera within {} s, but no whole frame",
+        seconds(waited)
+    )]
+    NoFrame {
+        /// How long the client waited.
+        waited: Duration,
+        /// The packets, including those that cannot be parsed.
+        packets: u64,
+    },
+    /// The camera stopped sending frames, or sends nothing at all.
     #[error("stream: no whole frame for {} s", seconds(waited))]
     Stalled {
         /// How long.
@@ -153,7 +164,7 @@ impl Error {
             Self::NotFound => Phase::Discovery,
             Self::Login(_) | Self::LoginRefused { .. } => Phase::Login,
             Self::Authentication(_) => Phase::Authentication,
-            Self::Stalled { .. } => Phase::Stream,
+            Self::Stalled { .. } | Self::NoFrame { .. } => Phase::Stream,
         }
     }
 
@@ -164,7 +175,7 @@ impl Error {
             Self::Silent { .. } | Self::NotFound | Self::HandshakeUnanswered { .. } => {
                 Failure::Silent
             }
-            Self::Stalled { .. } => Failure::Interrupted,
+            Self::Stalled { .. } | Self::NoFrame { .. } => Failure::Interrupted,
             Self::Dtls { phase, .. } | Self::ClosedByCamera { phase }
                 if *phase == Phase::Stream =>
             {
@@ -192,10 +203,10 @@ impl Error {
             }
             Self::Silent { .. } => "the camera stopped answering: try again, or restart it",
             Self::HandshakeUnanswered { .. } => {
-                "the camera grants a session but no DTLS handshake: restart it; if that does not help, report its model and firmware"
+                "the camera grants a session but no DTLS handshake: restart it, and set `model`; if that does not help, report its model and firmware"
             }
             Self::Dtls { source, .. } if refuses_suite(source) => {
-                "the camera does not support the DTLS suite of its model: correct or remove `model`"
+                "the camera does not support the DTLS suite: set `model`, or correct it (WYZEDB3 needs a suite of its own), or run `tutk doctor`"
             }
             Self::HandshakeUnfinished { .. } | Self::Dtls { .. } => {
                 "check the ENR and the MAC or AuthKey: they change when the camera is set up again"
@@ -211,6 +222,9 @@ impl Error {
                 "too many viewers, or the camera restarted: close other apps and try again"
             }
             Self::Stalled { .. } => "check the camera's Wi-Fi",
+            Self::NoFrame { .. } => {
+                "most packets are lost, or the camera is faulty: check its Wi-Fi, or restart it"
+            }
         }
     }
 }

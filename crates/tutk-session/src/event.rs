@@ -138,6 +138,9 @@ pub struct Stats {
     pub tolerated: Tolerated,
     /// Dropped datagrams that are not a packet of the dialect or belong to another session.
     pub malformed: u64,
+    /// Keepalives outside DTLS. They are answered, but not authenticated, and do not show that the
+    /// camera is alive.
+    pub keepalives: u64,
     /// Handshakes that were restarted after an invalid packet.
     pub restarts: u64,
     /// Dropped AV packets that are authentic but cannot be parsed.

@@ -84,6 +84,10 @@ pub struct Deadlines {
     pub authentication: Duration,
     /// For each complete frame.
     pub stream: Duration,
+    /// For any packet during a stream. A camera that sends packets less often has more time: three
+    /// times its longest pause in the last one to two minutes, at most [`stream`](Self::stream),
+    /// which also applies to the first 5 s. A network outage of 2 s does not end the session.
+    pub stall: Duration,
     /// For any packet from the camera while no video is requested, in dialects whose cameras send
     /// keepalives. The interval of real cameras is not known, so the limit is generous.
     pub silence: Duration,
@@ -115,6 +119,7 @@ impl Default for Deadlines {
             login: Duration::from_secs(10),
             authentication: Duration::from_secs(10),
             stream: Duration::from_secs(10),
+            stall: Duration::from_millis(2500),
             silence: Duration::from_secs(30),
             command: Duration::from_secs(5),
             talk: Duration::from_secs(10),

@@ -21,12 +21,23 @@ pub fn from_auth_key_and_enr(auth_key: impl AsRef<[u8]>, enr: impl AsRef<[u8]>) 
 ///
 /// The firmware handles the digest as a C string.
 pub fn from_enr(enr: impl AsRef<[u8]>) -> Psk {
-    let mut digest: Zeroizing<[u8; 32]> = Zeroizing::new(Sha256::digest(enr).into());
-    let end = digest.iter().position(|&byte| byte == 0);
-    for byte in digest.iter_mut().skip(end.unwrap_or(32)) {
+    let (mut digest, end) = digest(enr);
+    for byte in digest.iter_mut().skip(end) {
         *byte = 0;
     }
     Psk::new(digest.as_slice())
+}
+
+/// Returns how many of the 32 bytes of [`from_enr`] are not zeroed.
+pub(crate) fn effective_bytes(enr: impl AsRef<[u8]>) -> usize {
+    digest(enr).1
+}
+
+/// Returns SHA-256(ENR), and the position of its first 0x00.
+fn digest(enr: impl AsRef<[u8]>) -> (Zeroizing<[u8; 32]>, usize) {
+    let digest: Zeroizing<[u8; 32]> = Zeroizing::new(Sha256::digest(enr).into());
+    let end = digest.iter().position(|&byte| byte == 0);
+    (digest, end.unwrap_or(32))
 }
 
 #[cfg(test)]
@@ -90,6 +101,8 @@ mod tests {
     fn keys_match_known_answers() {
         for [enr, auth_key, enr_key, auth_key_and_enr_key] in KNOWN {
             assert_eq!(&hex(from_enr(enr).reveal()), enr_key, "{enr}");
+            let zeros = enr_key.len() - enr_key.trim_end_matches("00").len();
+            assert_eq!(effective_bytes(enr), 32 - zeros / 2, "{enr}");
             let psk = from_auth_key_and_enr(auth_key, enr);
             assert_eq!(&hex(psk.reveal()), auth_key_and_enr_key, "{enr}");
             assert_eq!(format!("{psk:?}"), "Psk(..)");

@@ -34,14 +34,16 @@ pub struct ClientConfig {
     /// The local UDP ports that the driver may bind the socket to; by default any port (0). A fixed
     /// port or a range passes firewalls and container networks. The client itself has no socket.
     pub local_ports: RangeInclusive<u16>,
-    /// The vendor's model name, such as `HL_CAM4`, if known. It selects the DTLS suite (without a
-    /// model, both are tried) and the command that contains [`user`](Self::user).
+    /// The vendor's model name, such as `HL_CAM4`, if known. It selects the DTLS suite and the
+    /// command that contains [`user`](Self::user). The suite without forward secrecy is never
+    /// offered alone without the model of a camera that needs it, or a
+    /// [`handshake_offer`](Self::handshake_offer).
     pub model: Option<String>,
     /// The user ID of the vendor's account. If set, it is sent with K10006 or K10008 to cameras
     /// whose model and HL version support it. If there is no answer, K10002 replaces the message.
     pub user: Option<UserId>,
     /// The only ClientHello to send. `None` selects the first one by the model, and others if the
-    /// camera does not answer it.
+    /// camera does not answer it, or refuses it and the model is known.
     pub handshake_offer: Option<HandshakeOffer>,
     /// The dialects to try in parallel. The first one that is answered is used.
     pub dialects: Vec<&'static Dialect>,

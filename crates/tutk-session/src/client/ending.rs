@@ -42,7 +42,24 @@ impl Client {
                 phase: Phase::Dtls,
                 waited,
             } => self.unanswered(waited),
+            Error::Silent {
+                phase: Phase::Stream,
+                waited,
+            } if self.media_packets() > 0 => Error::NoFrame {
+                waited,
+                packets: self.media_packets(),
+            },
             error => login_error.unwrap_or(error),
+        }
+    }
+
+    fn media_packets(&self) -> u64 {
+        match &self.state {
+            State::Connected(connected) => {
+                let slices = connected.av.media().stats().slices;
+                slices.saturating_add(connected.av.unknown())
+            }
+            _ => 0,
         }
     }
 

@@ -18,13 +18,15 @@ pub(super) struct HandshakeOffers {
     table: &'static [HandshakeOffer],
     /// The only offer, if the configuration sets it.
     only: Option<HandshakeOffer>,
+    /// The model is known, so that the client may follow a refusal of its suites.
+    knows_model: bool,
     current: usize,
     tried: Vec<HandshakeOffer>,
 }
 
-/// For models that are known to support forward secrecy. Plain PSK is never offered alone:
-/// otherwise, an attacker who suppresses a ClientHello or forges an alert could remove forward
-/// secrecy from the session.
+/// For all models but those of [`PLAIN_MODEL`]. Plain PSK is never offered alone: otherwise, an
+/// attacker who suppresses a ClientHello or forges an alert could remove forward secrecy from the
+/// session. If both are offered, the camera chooses, and the Finished messages protect the choice.
 const ECDHE_MODEL: &[HandshakeOffer] = &[
     HandshakeOffer::new(&[ECDHE_PSK], true),
     HandshakeOffer::new(&[ECDHE_PSK], false),
@@ -37,13 +39,6 @@ const PLAIN_MODEL: &[HandshakeOffer] = &[
     HandshakeOffer::new(BOTH, false),
 ];
 
-const UNKNOWN_MODEL: &[HandshakeOffer] = &[
-    HandshakeOffer::new(&[ECDHE_PSK], true),
-    HandshakeOffer::new(&[ECDHE_PSK], false),
-    HandshakeOffer::new(BOTH, false),
-    HandshakeOffer::new(&[PLAIN_PSK], false),
-];
-
 impl HandshakeOffers {
     pub(super) fn new(config: &ClientConfig) -> Self {
         Self {
@@ -53,13 +48,12 @@ impl HandshakeOffers {
     }
 
     fn for_model(model: Option<&str>) -> Self {
-        let table = match model.map(Model::find) {
-            None => UNKNOWN_MODEL,
-            Some(Some(model)) if model.plain_psk => PLAIN_MODEL,
-            Some(_) => ECDHE_MODEL,
-        };
+        let plain = model
+            .and_then(Model::find)
+            .is_some_and(|model| model.plain_psk);
         Self {
-            table,
+            table: if plain { PLAIN_MODEL } else { ECDHE_MODEL },
+            knows_model: model.is_some(),
             only: None,
             current: 0,
             tried: Vec::new(),
@@ -81,8 +75,11 @@ impl HandshakeOffers {
     }
 
     /// The camera supports none of the offered suites. Moves to the next offer of other suites, if
-    /// there is one.
+    /// there is one. An alert can be forged, so it needs the model.
     pub(super) fn refused(&mut self) {
+        if !self.knows_model {
+            return;
+        }
         let suites = self.current().suites;
         let mut later = self.table.iter().enumerate().skip(self.current + 1);
         if let Some((at, _)) = later.find(|(_, offer)| offer.suites != suites) {
@@ -117,6 +114,7 @@ mod tests {
     use super::*;
     use alloc::string::String;
     use alloc::string::ToString;
+    use alloc::vec;
 
     fn texts(offers: &HandshakeOffers) -> Vec<String> {
         offers.tried().iter().map(ToString::to_string).collect()
@@ -124,18 +122,20 @@ mod tests {
 
     #[test]
     fn unanswered_hellos_are_repeated_without_extended_master_secret_then_with_both_suites() {
-        let mut offers = HandshakeOffers::for_model(Some("HL_CAM4"));
-        for _ in 0..5 {
-            offers.start();
-            offers.unanswered();
+        for model in [Some("HL_CAM4"), None] {
+            let mut offers = HandshakeOffers::for_model(model);
+            for _ in 0..5 {
+                offers.start();
+                offers.unanswered();
+            }
+            let expected = [
+                "0xccac with extended master secret",
+                "0xccac",
+                "0xccac or 0x00ae",
+            ];
+            assert_eq!(texts(&offers), expected);
+            assert!(offers.is_last() && !offers.is_first());
         }
-        let expected = [
-            "0xccac with extended master secret",
-            "0xccac",
-            "0xccac or 0x00ae",
-        ];
-        assert_eq!(texts(&offers), expected);
-        assert!(offers.is_last() && !offers.is_first());
     }
 
     #[test]
@@ -153,17 +153,20 @@ mod tests {
     }
 
     #[test]
-    fn refused_suites_are_not_offered_again_alone() {
-        let mut offers = HandshakeOffers::for_model(None);
-        for _ in 0..5 {
-            offers.start();
-            offers.refused();
+    fn plain_psk_is_offered_after_a_refusal_only_if_the_model_is_known() {
+        let first = "0xccac with extended master secret";
+        let plain = "0x00ae with extended master secret";
+        for (model, expected) in [
+            (None, vec![first]),
+            (Some("HL_CAM4"), vec![first, "0xccac or 0x00ae"]),
+            (Some("WYZEDB3"), vec![plain, "0xccac or 0x00ae"]),
+        ] {
+            let mut offers = HandshakeOffers::for_model(model);
+            for _ in 0..5 {
+                offers.start();
+                offers.refused();
+            }
+            assert_eq!(texts(&offers), expected);
         }
-        let expected = [
-            "0xccac with extended master secret",
-            "0xccac or 0x00ae",
-            "0x00ae",
-        ];
-        assert_eq!(texts(&offers), expected);
     }
 }

@@ -189,7 +189,7 @@ impl Client {
             }
             State::Discovering { .. } | State::RequestingSession { .. } => Ok(()),
         };
-        let overdue = (self.phase_timer.deadline()).is_some_and(|deadline| deadline <= now);
+        let overdue = self.phase_timer.is_overdue(now);
         match timed_out {
             Err(source) => self.end(now, Err(self.dtls_error(now, source))),
             Ok(()) if overdue => self.end(now, Err(self.timeout_error())),
@@ -374,7 +374,8 @@ impl Client {
                 return Ok(());
             }
             Some(Incoming::Keepalive { body }) => {
-                self.phase_timer.packet_received(now);
+                // It is not authenticated, so it does not show that the session is alive.
+                self.stats.keepalives += 1;
                 if keepalive.needs_answer(now, body, wrapper.session()) {
                     wrapper.answer_keepalive(body, from, &mut self.outbox);
                 }

@@ -1,11 +1,17 @@
 //! The current phase of a session and its deadline.
 
+use core::time::Duration;
+
 use tutk_time::Instant;
 
+use super::rhythm::Rhythm;
 use crate::error::Error;
 use crate::event::Event;
 use crate::output::Outbox;
 use crate::phase::{Deadlines, Phase, PhaseReport};
+
+/// If the driver is later than this, packets that arrived in time may still wait in its socket.
+const MAX_DRIVER_DELAY: Duration = Duration::from_millis(250);
 
 /// The current phase, and what it waits for.
 #[derive(Debug, Clone)]
@@ -19,8 +25,9 @@ pub(super) struct PhaseTimer {
     /// The last phase waits for frames.
     wants_frames: bool,
     camera_sends_keepalives: bool,
-    /// When the newest authentic packet or keepalive arrived.
+    /// When the newest authentic packet arrived.
     last_packet: Instant,
+    rhythm: Rhythm,
 }
 
 impl PhaseTimer {
@@ -34,7 +41,17 @@ impl PhaseTimer {
             wants_frames,
             camera_sends_keepalives: false,
             last_packet: now,
+            rhythm: Rhythm::default(),
         }
+    }
+
+    /// Returns the rhythm of the camera's packets, for its next session.
+    pub(super) fn rhythm(&self) -> Rhythm {
+        self.rhythm
+    }
+
+    pub(super) fn set_rhythm(&mut self, rhythm: Rhythm) {
+        self.rhythm = rhythm;
     }
 
     pub(super) fn phase(&self) -> Phase {
@@ -91,7 +108,12 @@ impl PhaseTimer {
         self.camera_sends_keepalives = sends;
     }
 
+    /// An authentic packet arrived.
     pub(super) fn packet_received(&mut self, now: Instant) {
+        if self.had_frame {
+            let pause = now.duration_since(self.last_packet);
+            self.rhythm.packet_received(pause);
+        }
         self.last_packet = now;
     }
 
@@ -102,7 +124,28 @@ impl PhaseTimer {
                 .camera_sends_keepalives
                 .then(|| self.last_packet + self.deadlines.silence);
         }
-        Some(self.waiting_since + self.deadlines.of(self.phase))
+        let deadline = self.waiting_since + self.deadlines.of(self.phase);
+        Some(deadline.min(self.silence_deadline().unwrap_or(deadline)))
+    }
+
+    /// Returns when a camera that sends nothing counts as gone, during a stream.
+    fn silence_deadline(&self) -> Option<Instant> {
+        (self.had_frame && !self.expects_no_frames())
+            .then(|| self.last_packet + self.silence_limit())
+    }
+
+    fn silence_limit(&self) -> Duration {
+        self.rhythm
+            .limit(self.deadlines.stall, self.deadlines.stream)
+    }
+
+    /// Returns `true` if the deadline has passed. If the driver is late, silence is measured again.
+    pub(super) fn is_overdue(&mut self, now: Instant) -> bool {
+        let silence = self.silence_deadline();
+        if silence.is_some_and(|at| at + MAX_DRIVER_DELAY < now) {
+            self.last_packet = now;
+        }
+        self.deadline().is_some_and(|deadline| deadline <= now)
     }
 
     /// Returns the error for a passed deadline.
@@ -114,7 +157,12 @@ impl PhaseTimer {
         }
         let waited = self.deadlines.of(phase);
         match phase {
-            Phase::Stream if self.had_frame => Error::Stalled { waited },
+            Phase::Stream if self.had_frame => Error::Stalled {
+                waited: match self.silence_deadline() {
+                    Some(at) if at < self.waiting_since + waited => self.silence_limit(),
+                    _ => waited,
+                },
+            },
             Phase::Dtls if suspects_wrong_key => Error::HandshakeUnfinished { waited },
             phase => Error::Silent { phase, waited },
         }

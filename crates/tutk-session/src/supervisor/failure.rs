@@ -26,6 +26,7 @@ impl Supervisor {
         } = *connected;
         let stats = client.stats();
         self.next_request = client.next_request();
+        self.rhythm = client.rhythm();
         self.run.past = self.run.past.plus(&Tally::of_session(&stats));
         self.outputs.push_back(Queued::CloseSocket);
         let error = match result {
@@ -42,7 +43,8 @@ impl Supervisor {
         let run = &mut self.run;
         run.outages
             .disconnected(self.now, self.epoch.unix_at(self.now), &error, lasted);
-        run.backoff.disconnected(&self.config.policy, lasted);
+        let had_frame = stats.media.frames > 0;
+        (run.backoff).disconnected(&self.config.policy, had_frame.then_some(lasted));
         self.retry_or_give_up(error, Some(lasted));
     }
 

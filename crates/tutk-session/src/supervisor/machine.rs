@@ -24,7 +24,7 @@ use super::output::{CommandError, Connect, SupervisorEvent, SupervisorOutput};
 use super::policy::Backoff;
 use super::tally::Tally;
 use super::timeline::Timeline;
-use crate::client::{Client, ClientConfig, IDLE_TIMEOUT, ResendPolicy, TalkFrame};
+use crate::client::{Client, ClientConfig, IDLE_TIMEOUT, ResendPolicy, Rhythm, TalkFrame};
 use crate::discovery_plan::Search;
 use crate::error::{Error, TalkError};
 use crate::event::{Event, RequestId, Stats};
@@ -53,6 +53,8 @@ pub struct Supervisor {
     pub(super) rng: Random,
     /// The id of the next session's first command.
     pub(super) next_request: RequestId,
+    /// The rhythm of the camera's packets in the sessions so far.
+    pub(super) rhythm: Rhythm,
     pub(super) epoch: Epoch,
     /// The time of the newest input.
     pub(super) now: Instant,
@@ -113,6 +115,8 @@ pub(super) struct Run {
     pub(super) past: Tally,
     /// The timeline's count of dropped frames when the run started.
     dropped_before: u64,
+    /// The timeline's count of corrected timestamps when the run started.
+    corrected_before: u64,
 }
 
 #[derive(Debug)]
@@ -153,6 +157,7 @@ impl Supervisor {
         let mut supervisor = Self {
             rng: Random::new(seed),
             next_request,
+            rhythm: Rhythm::default(),
             epoch,
             now: epoch.instant,
             demand: DemandState::new(config.keep),
@@ -193,6 +198,7 @@ impl Supervisor {
         self.timeline.start_session();
         let mut client = Client::new(config, self.rng.array(), epoch);
         client.set_next_request(self.next_request);
+        client.set_rhythm(self.rhythm);
         self.state = State::Connected(Box::new(Connected {
             client,
             since,
@@ -381,6 +387,7 @@ impl Supervisor {
         let current = self.stats().map(|stats| Tally::of_session(&stats));
         Tally {
             awaiting_key_frame: self.timeline.dropped() - self.run.dropped_before,
+            clock_corrections: self.timeline.corrected() - self.run.corrected_before,
             reconnects: self.run.sessions.saturating_sub(1),
             ..self.run.past.plus(&current.unwrap_or_default())
         }
@@ -424,6 +431,7 @@ impl Supervisor {
             State::Idle if self.demand.starts_session() => {
                 self.run = Run {
                     dropped_before: self.timeline.dropped(),
+                    corrected_before: self.timeline.corrected(),
                     ..Run::default()
                 };
                 self.event(SupervisorEvent::Connecting);

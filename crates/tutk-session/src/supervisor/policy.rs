@@ -4,10 +4,14 @@ use alloc::string::String;
 use core::time::Duration;
 
 use super::outage::ConnectionError;
-use crate::error::Failure;
+use crate::error::{Error, Failure};
 
 /// After this many failed attempts, the delay no longer grows.
 const MAX_STEPS: u32 = 1024;
+
+/// The largest number of delays that count after a session with a frame, however short it was. A
+/// camera that always drops after seconds is asked every 2 s by default.
+const MAX_STEPS_AFTER_FRAME: u32 = 2;
 
 /// The shortest delay. It prevents a busy loop if the system cannot open a socket.
 const MIN_DELAY: Duration = Duration::from_millis(1);
@@ -16,9 +20,11 @@ const MIN_DELAY: Duration = Duration::from_millis(1);
 /// [`ReconnectPolicy::default`] or [`ReconnectPolicy::never`]; the fields may be changed after.
 ///
 /// The delay grows by [`factor`](Self::factor) with each failed attempt, from
-/// [`initial_delay`](Self::initial_delay) to [`max_delay`](Self::max_delay). It starts over after a
-/// session that lasted for [`stable_after`](Self::stable_after). The second refusal in a row, as
-/// with a wrong ENR, uses the largest delay at once.
+/// [`initial_delay`](Self::initial_delay) to [`max_delay`](Self::max_delay). A session without a
+/// frame is a failed attempt. The delay starts over after a session with a frame that lasted for
+/// [`stable_after`](Self::stable_after); after a shorter one, it is at most the third delay. The
+/// time that a stall was waited for counts as delay. The second refusal in a row, as with a wrong
+/// ENR, uses the largest delay at once.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ReconnectPolicy {
@@ -31,8 +37,7 @@ pub struct ReconnectPolicy {
     /// The largest random reduction of a delay, as a share from 0 to 1, so that many clients do not
     /// reconnect at once; 0.2.
     pub jitter: f64,
-    /// How long a session must last for the delay to start over; one minute. It should be longer
-    /// than [`Deadlines::stream`](crate::Deadlines::stream).
+    /// How long a session with a frame must last for the delay to start over; 5 s.
     pub stable_after: Duration,
     /// The time after a disconnect for which attempts are made; unlimited by default. An
     /// authenticated session ends this time, however short it is.
@@ -74,7 +79,7 @@ impl Default for ReconnectPolicy {
             max_delay: Duration::from_secs(30),
             factor: 2.0,
             jitter: 0.2,
-            stable_after: Duration::from_secs(60),
+            stable_after: Duration::from_secs(5),
             give_up_after: None,
             give_up_attempts: None,
             retry_first: false,
@@ -123,11 +128,13 @@ impl ReconnectPolicy {
 }
 
 impl Backoff {
-    /// An authenticated session ended.
-    pub(super) fn disconnected(&mut self, policy: &ReconnectPolicy, lasted: Duration) {
+    /// An authenticated session ended. `lasted` is how long it was, if it had a frame.
+    pub(super) fn disconnected(&mut self, policy: &ReconnectPolicy, lasted: Option<Duration>) {
         self.refusals = 0;
-        if lasted >= policy.stable_after {
-            self.step = 0;
+        match lasted {
+            Some(lasted) if lasted >= policy.stable_after => self.step = 0,
+            Some(_) => self.step = self.step.min(MAX_STEPS_AFTER_FRAME),
+            None => {}
         }
     }
 
@@ -154,6 +161,10 @@ impl Backoff {
             policy.delay(self.step)
         };
         self.step = self.step.saturating_add(1);
+        let delay = match error {
+            ConnectionError::Session(Error::Stalled { waited }) => delay.saturating_sub(*waited),
+            _ => delay,
+        };
         let delay = policy.jittered(delay, random);
         let too_many = policy.give_up_attempts.is_some_and(|max| attempts >= max);
         let too_late = (policy.give_up_after).is_some_and(|max| down.saturating_add(delay) > max);
@@ -170,7 +181,6 @@ mod tests {
     use rand::rngs::StdRng;
 
     use super::*;
-    use crate::error::Error;
     use crate::phase::Phase;
 
     fn silent() -> ConnectionError {
@@ -183,9 +193,9 @@ mod tests {
         Error::LoginRefused { status: 1 }.into()
     }
 
-    fn stalled() -> ConnectionError {
-        let waited = Duration::from_secs(10);
-        Error::Stalled { waited }.into()
+    fn closed() -> ConnectionError {
+        let phase = Phase::Stream;
+        Error::ClosedByCamera { phase }.into()
     }
 
     /// The delays after these errors.
@@ -233,20 +243,29 @@ mod tests {
     }
 
     #[test]
-    fn only_a_stable_session_resets_the_delay() {
+    fn only_failed_attempts_grow_the_delay() {
         let policy = without_jitter();
         let mut backoff = Backoff::default();
-        let mut disconnect = |lasted| {
-            backoff.disconnected(&policy, lasted);
-            let delay = backoff.next(&policy, &stalled(), 0, Duration::ZERO, 0.0);
+        let mut disconnect = |lasted: Option<u64>, error| {
+            backoff.disconnected(&policy, lasted.map(Duration::from_millis));
+            let delay = backoff.next(&policy, &error, 0, Duration::ZERO, 0.0);
             delay.unwrap().as_secs_f64()
         };
-        let short = policy.stable_after - Duration::from_millis(1);
-        assert_eq!(disconnect(short), 0.5);
-        assert_eq!(disconnect(short), 1.0);
-        assert_eq!(disconnect(short), 2.0);
-        assert_eq!(disconnect(policy.stable_after), 0.5);
-        assert_eq!(disconnect(short), 1.0);
+        // Sessions without a frame.
+        let delays: Vec<f64> = (0..6).map(|_| disconnect(None, closed())).collect();
+        assert_eq!(delays, [0.5, 1.0, 2.0, 4.0, 8.0, 16.0]);
+        // Short ones and longer ones.
+        for _ in 0..3 {
+            assert_eq!(disconnect(Some(4999), closed()), 2.0);
+        }
+        for _ in 0..3 {
+            assert_eq!(disconnect(Some(5000), closed()), 0.5);
+        }
+        // The camera was silent for longer than the delay.
+        let waited = Duration::from_millis(2500);
+        let stalled = || ConnectionError::from(Error::Stalled { waited });
+        assert_eq!(disconnect(Some(20_000), stalled()), 0.001);
+        assert_eq!(disconnect(None, silent()), 1.0);
     }
 
     #[test]

@@ -29,6 +29,8 @@ pub struct Tally {
     pub kernel_drops: Option<u64>,
     /// Delta frames dropped because no key frame of their session had come before them.
     pub awaiting_key_frame: u64,
+    /// Timestamps that were too far from the arrival of their frame, and were corrected.
+    pub clock_corrections: u64,
     /// What the client accepted although it is not as in docs/protocol.md.
     pub tolerated: Tolerated,
     /// The number of sessions after the first.
@@ -78,6 +80,7 @@ impl Tally {
                 each(own, other)
             }),
             awaiting_key_frame: each(self.awaiting_key_frame, other.awaiting_key_frame),
+            clock_corrections: each(self.clock_corrections, other.clock_corrections),
             tolerated: self.tolerated.with(&other.tolerated, &each),
             reconnects: each(self.reconnects, other.reconnects),
             round_trip: self.round_trip,

@@ -20,12 +20,19 @@ pub struct ContinuousFrame {
     pub discontinuity: bool,
 }
 
+/// How far a timestamp can be ahead of the arrival of its frame, measured from the very first
+/// frame. It covers frames that a camera has buffered, and the drift of its clock.
+const MAX_AHEAD: Duration = Duration::from_secs(5);
+
+/// How far a timestamp can be behind the arrival of its frame.
+const MAX_BEHIND: Duration = Duration::from_secs(10);
+
 /// Continues the timestamps of each session where the one before ended, and drops delta frames
 /// until the session's first key frame.
 ///
 /// Within a session time follows the camera's clock. The first frame of a session is placed at the
 /// newest frame before it plus the time between the two arrivals, so a recording is as long as it
-/// took.
+/// took. A camera whose clock runs wild is held within [`MAX_AHEAD`] and [`MAX_BEHIND`].
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     /// Timestamp and arrival of the newest frame.
@@ -36,9 +43,12 @@ pub(super) struct Timeline {
     anchor: Option<(Duration, Duration)>,
     /// The wall-clock time of timestamp 0.
     unix_zero: Option<Duration>,
+    /// Timestamp and arrival of the very first frame.
+    origin: Option<(Duration, Instant)>,
     video: Gate,
     audio: Gate,
     dropped: u64,
+    corrected: u64,
 }
 
 /// What the next frame of a stream must be or report.
@@ -46,6 +56,8 @@ pub(super) struct Timeline {
 struct Gate {
     discontinuity: bool,
     awaiting_key_frame: bool,
+    /// The newest timestamp of the stream.
+    newest: Duration,
 }
 
 impl Timeline {
@@ -69,12 +81,14 @@ impl Timeline {
         mut frame: Frame,
     ) -> Option<ContinuousFrame> {
         let timestamp = self.timestamp(now, frame.timestamp);
-        frame.timestamp = timestamp;
         let zero = *(self.unix_zero).get_or_insert_with(|| unix.saturating_sub(timestamp));
         let gate = match frame.stream() {
             StreamKind::Video => &mut self.video,
             StreamKind::Audio => &mut self.audio,
         };
+        let timestamp = timestamp.max(gate.newest);
+        gate.newest = timestamp;
+        frame.timestamp = timestamp;
         if gate.awaiting_key_frame && !frame.is_key() {
             self.dropped += 1;
             return None;
@@ -92,6 +106,11 @@ impl Timeline {
         self.dropped
     }
 
+    /// Returns the number of timestamps that were too far from the arrival of their frame.
+    pub(super) fn corrected(&self) -> u64 {
+        self.corrected
+    }
+
     fn timestamp(&mut self, now: Instant, by_camera: Duration) -> Duration {
         let newest = self.newest;
         let (placed, own) = *self.anchor.get_or_insert_with(|| {
@@ -104,10 +123,26 @@ impl Timeline {
             .saturating_add(by_camera)
             .saturating_sub(own)
             .max(self.floor);
+        let timestamp = self.hold(now, timestamp, by_camera);
         if newest.is_none_or(|(newest, _)| newest <= timestamp) {
             self.newest = Some((timestamp, now));
         }
         timestamp
+    }
+}
+
+impl Timeline {
+    /// Holds a timestamp near the arrival of its frame. If it has to, later frames follow it.
+    fn hold(&mut self, now: Instant, timestamp: Duration, by_camera: Duration) -> Duration {
+        let (zero, first) = *self.origin.get_or_insert((timestamp, now));
+        let expected = zero.saturating_add(now.duration_since(first));
+        let max = expected.saturating_add(MAX_AHEAD);
+        let held = timestamp.clamp(expected.saturating_sub(MAX_BEHIND), max);
+        if held != timestamp {
+            self.anchor = Some((held, by_camera));
+            self.corrected = self.corrected.saturating_add(1);
+        }
+        held
     }
 }
 
@@ -200,24 +235,26 @@ mod tests {
     }
 
     #[test]
-    fn fast_camera_clock_does_not_turn_time_back() {
+    fn fast_camera_clock_is_held_near_the_arrival() {
         use MediaKind::{Audio, Key};
         let start = Instant::ZERO;
         let mut timeline = Timeline::default();
         timeline.start_session();
         let fast = [(0, Key, 0), (0, Audio, 20), (5000, Key, 14_000)];
-        push(&mut timeline, start, &fast);
+        let placed = push(&mut timeline, start, &fast);
+        assert_eq!(placed[2], Some((10_000, false)));
+        assert_eq!(timeline.corrected(), 1);
         timeline.start_session();
         let next = [(5000, Key, 0), (5010, Audio, 10)];
         assert_eq!(
             push(&mut timeline, start, &next),
-            [Some((14_000, true)), Some((14_010, true))]
+            [Some((10_000, true)), Some((10_010, true))]
         );
     }
 
     proptest! {
-        /// For any clocks, time never decreases within a stream, and the video of each
-        /// session starts with a key frame.
+        /// For any clocks, time never decreases within a stream, a recording is as long as it took,
+        /// and the video of each session starts with a key frame.
         #[test]
         fn time_never_decreases(
             sessions in prop::collection::vec(
@@ -249,6 +286,11 @@ mod tests {
                         continue;
                     };
                     prop_assert!(placed.frame.timestamp >= last[stream]);
+                    let first_at = timeline.origin.unwrap().1.duration_since(start);
+                    let elapsed = at - first_at;
+                    let zero = timeline.origin.unwrap().0;
+                    prop_assert!(placed.frame.timestamp <= zero + elapsed + MAX_AHEAD);
+                    prop_assert!(placed.frame.timestamp + MAX_BEHIND >= zero + elapsed);
                     last[stream] = placed.frame.timestamp;
                     prop_assert!(!placed.discontinuity || before);
                     prop_assert!(!placed.discontinuity || first[stream]);
