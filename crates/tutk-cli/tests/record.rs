@@ -210,6 +210,16 @@ fn closed_pipe_ends_a_recording_to_standard_output() {
     camera.end().exits(0);
 }
 
+#[test]
+fn once_serves_a_client_that_restarts_its_handshake() {
+    let camera =
+        simulate("--fps 60 --frames 5 --personality ems-silent --dialect transcode --once --json");
+    let folder = tempfile::tempdir().unwrap();
+    record(&camera, &folder.path().join("out.h264"), "--frames 5").exits(0);
+    let json = camera.end().exits(0).json();
+    assert_eq!((&json["clients"], &json["frames"]), (&1.into(), &5.into()));
+}
+
 #[cfg(unix)]
 #[test]
 fn signals_complete_the_recording() {

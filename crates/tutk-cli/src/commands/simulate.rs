@@ -82,7 +82,7 @@ pub(super) struct Simulation {
     pub(super) config: SimulatorConfig,
     pub(super) listen: SocketAddr,
     pub(super) identity: Identity,
-    /// Ends when the first client has left.
+    /// Ends when the first client that completed the handshake has left.
     pub(super) once: bool,
     pub(super) keylog: Option<KeyLog>,
     pub(super) talk_output: Option<TalkOutput>,
@@ -299,7 +299,7 @@ struct Clients<'a> {
 
 /// One client.
 struct Viewer {
-    /// Only the phases of the first client are reported.
+    /// Only the phases of the first client that completes the handshake are reported.
     first: bool,
     phase: Phase,
     since: Instant,
@@ -308,7 +308,8 @@ struct Viewer {
 }
 
 impl Clients<'_> {
-    /// Runs until a signal arrives or, with `once`, until the first client has left.
+    /// Runs until a signal arrives or, with `once`, until the first client that completed the
+    /// handshake has left. A client may restart its handshake with another offer.
     async fn simulate(
         &mut self,
         mut server: SimulatedCamera,
@@ -329,7 +330,8 @@ impl Clients<'_> {
                     "run the command again",
                 ));
             };
-            let done = once && matches!(event, SimulatorEvent::Left { .. });
+            let done = once
+                && matches!(&event, SimulatorEvent::Left { client, .. } if self.is_served(*client));
             if let Err(failure) = self.event(event) {
                 break Err(failure);
             }
@@ -349,10 +351,8 @@ impl Clients<'_> {
                     format_args!("requests a session, dialect {dialect}"),
                 );
                 self.report.dialect = Some(dialect.name);
-                let clients = self.report.clients.get_or_insert(0);
-                *clients += 1;
                 let viewer = Viewer {
-                    first: *clients == 1,
+                    first: false,
                     phase: Phase::Dtls,
                     since: Instant::now(),
                     frames: 0,
@@ -406,10 +406,21 @@ impl Clients<'_> {
         Ok(())
     }
 
+    /// Returns `true` if a client has completed the handshake.
+    fn is_served(&self, client: ClientId) -> bool {
+        let viewer = self.clients.get(&client);
+        viewer.is_some_and(|viewer| viewer.phase != Phase::Dtls)
+    }
+
     fn entered(&mut self, client: ClientId, phase: Phase) {
         let Some(viewer) = self.clients.get_mut(&client) else {
             return;
         };
+        if viewer.phase == Phase::Dtls {
+            let clients = self.report.clients.get_or_insert(0);
+            *clients += 1;
+            viewer.first = *clients == 1;
+        }
         if viewer.first {
             self.report.phases.push(PhaseTime {
                 phase: viewer.phase.name(),
