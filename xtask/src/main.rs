@@ -43,6 +43,8 @@ usage: cargo xtask COMMAND
   msrv            Check each library with the compiler that its rust-version names. Installs these
                   compilers with rustup.
   package         Check metadata and files of the packages that are published.
+  vectors         Regenerate the test vectors in bindings/vectors.
+  header          Regenerate the header of the C library, bindings/c/include/tutk.h.
   seeds           Regenerate the fuzzing seeds in fuzz/seeds.
   assets          Regenerate the video clips that ship with the program (requires ffmpeg).
 ";
@@ -75,6 +77,12 @@ fn main() -> ExitCode {
         ["fuzz", targets @ ..] => fuzz::long(targets),
         ["msrv"] => msrv::all(),
         ["package"] => package::check(),
+        ["vectors"] => Job::cargo(&["test", "--package", "tutk-bindings", "--test", "vectors"])
+            .env("TUTK_WRITE_VECTORS", "1")
+            .run(),
+        ["header"] => Job::cargo(&["test", "--package", "tutk-ffi", "--test", "c", "header"])
+            .env("TUTK_WRITE_HEADER", "1")
+            .run(),
         ["seeds"] => fuzz::make_seeds(),
         ["assets"] => Job::new("crates/tutk-cli/assets/make-clips.sh", &[]).run(),
         ["help" | "--help" | "-h"] => {

@@ -10,7 +10,7 @@ use crate::workspace::is_ci;
 /// Packages of Debian. The probe is a command that succeeds, or the path of a file that exists, if
 /// the package is installed.
 #[rustfmt::skip]
-const PACKAGES: [Package; 19] = [
+const PACKAGES: [Package; 22] = [
     ("ffmpeg -version", "ffmpeg", "playback of recordings and streams"),
     ("ffprobe -version", "ffmpeg", "inspection of recordings"),
     ("gst-launch-1.0 --version", "gstreamer1.0-tools", "playback with GStreamer"),
@@ -26,6 +26,9 @@ const PACKAGES: [Package; 19] = [
     ("tshark --version", "tshark", "decryption of DTLS by Wireshark"),
     ("systemd-analyze --version", "systemd", "validation of the systemd unit"),
     ("c++ --version", "g++", "libFuzzer and C programs"),
+    ("make --version", "make", "installation of the C library"),
+    ("pkg-config --version", "pkgconf", "installation of the C library"),
+    ("valgrind --version", "valgrind", "memory errors and leaks of the C library"),
     ("/usr/include/openssl/ssl.h", "libssl-dev", "DTLS with the OpenSSL library"),
     ("/usr/include/gnutls/dtls.h", "libgnutls28-dev", "DTLS with the GnuTLS library"),
     ("/usr/include/mbedtls/ssl.h", "libmbedtls-dev", "DTLS with the Mbed TLS library"),

@@ -12,7 +12,6 @@ use crate::config::{self, NamedCamera, Network};
 use crate::dialect_choice::DialectChoice;
 use crate::failure::{Failure, Status};
 use crate::models::not_tutk;
-use crate::quality;
 use crate::resend_choice::ResendChoice;
 use crate::secret_text::{ENR_VARIABLE, SecretText};
 use crate::signals::Stop;
@@ -98,8 +97,7 @@ pub(crate) fn settings(
     audio: bool,
 ) -> CameraSettings {
     let host = camera.host.clone();
-    let quality =
-        (camera.subtype).map(|subtype| quality::request(camera.model.as_deref(), subtype));
+    let quality = (camera.subtype).map(|subtype| subtype.request(camera.model.as_deref()));
     let media = MediaRequest { video: true, audio };
     let mut settings = CameraSettings::new(client(camera, address, network, dialect, media));
     settings.client.resend = resend.policy();

@@ -34,7 +34,6 @@ mod personality_choice;
 mod private_file;
 #[cfg(feature = "cloud")]
 mod prompt;
-mod quality;
 mod recording;
 mod report;
 mod resend_choice;

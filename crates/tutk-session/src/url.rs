@@ -6,10 +6,12 @@ use alloc::borrow::ToOwned as _;
 use alloc::string::String;
 use core::str::FromStr;
 
-use hl_ioctl::commands::UserId;
+use hl_ioctl::Request;
+use hl_ioctl::commands::{Bitrate, Resolution, UserId};
 use percent_encoding::percent_decode_str;
 
 use crate::credentials::{CredentialParts, Credentials, CredentialsError};
+use crate::models::command_profile;
 
 /// The UDP port on which cameras listen for discovery (docs/protocol.md, section "Discovery and
 /// session").
@@ -65,6 +67,22 @@ pub enum Subtype {
 impl Subtype {
     /// The accepted text, for error messages.
     pub const ALLOWED: &'static str = "hd, sd, 360p, 720p, 1080p, 2k or 0 to 4";
+
+    /// Returns the command that selects this picture quality. An unknown model is treated as a
+    /// 1080p camera.
+    #[must_use]
+    pub fn request(self, model: Option<&str>) -> Request {
+        let profile = command_profile(model);
+        let best = profile.max_resolution;
+        let (resolution, bitrate) = match self {
+            Self::Sd => (Resolution::P360, Bitrate::SD),
+            Self::P720 => (Resolution::P720, Bitrate::HD),
+            Self::P1080 => (Resolution::P1080, Bitrate::HD),
+            // Models that have 2K have it as their highest resolution.
+            Self::Hd | Self::TwoK => (best, Bitrate::HD),
+        };
+        profile.set_video(resolution, bitrate, None)
+    }
 }
 
 impl FromStr for Subtype {
@@ -223,6 +241,7 @@ mod tests {
     use super::*;
     use alloc::format;
     use alloc::string::ToString;
+    use alloc::vec;
 
     const KEYS: &str = "uid=HSBJYB5HSETGCDWD111A&enr=aKzdqckqZ8HUHF%2B5&mac=AABBCCDDEEFF";
 
@@ -350,5 +369,35 @@ mod tests {
             .unwrap();
         assert_eq!(&url.credentials.auth_key.0, b"qZwi9FaB");
         assert!(url.credentials.base_station.is_some());
+    }
+
+    #[test]
+    fn each_model_family_gets_its_own_command() {
+        for (model, subtype, code, payload) in [
+            // Resolution code + 1, bitrate, frames per second unchanged.
+            (None, Subtype::Hd, 10056, vec![1, 120, 0, 0, 0]),
+            (Some("HL_CAM4"), Subtype::Hd, 10056, vec![4, 120, 0, 0, 0]),
+            (Some("HL_BC"), Subtype::Hd, 10056, vec![5, 120, 0, 0, 0]),
+            (Some("HL_CAM4"), Subtype::Sd, 10056, vec![2, 60, 0, 0, 0]),
+            (Some("HL_BC"), Subtype::P720, 10056, vec![3, 120, 0, 0, 0]),
+            (Some("HL_BC"), Subtype::P1080, 10056, vec![1, 120, 0, 0, 0]),
+            (Some("HL_BC"), Subtype::TwoK, 10056, vec![5, 120, 0, 0, 0]),
+            (Some("HL_CAM4"), Subtype::TwoK, 10056, vec![4, 120, 0, 0, 0]),
+            (None, Subtype::TwoK, 10056, vec![1, 120, 0, 0, 0]),
+            // Bitrate, resolution code + 1, frames per second and both flips unchanged.
+            (
+                Some("WYZEDB3"),
+                Subtype::Hd,
+                10052,
+                vec![120, 0, 1, 0, 0, 0],
+            ),
+        ] {
+            let request = subtype.request(model);
+            assert_eq!(
+                (request.code, request.payload),
+                (code, payload),
+                "{model:?}"
+            );
+        }
     }
 }

@@ -6,10 +6,9 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use serde::Serialize;
 use tutk_dissect::capture::{Block, CaptureReader};
 use tutk_dissect::report::MAGIC;
-use tutk_dissect::{Dissector, Error, Exporter, Keys, Packet, Session};
+use tutk_dissect::{Dissector, Error, Exporter, JsonLine, Keys, Packet, Session};
 
 use crate::args::Global;
 use crate::args::dissect::DissectArgs;
@@ -25,14 +24,6 @@ const INPUT: &str = "input";
 
 /// The number of packets between two checks for a signal.
 const STOP_INTERVAL: u64 = 256;
-
-/// One line of `--json`.
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum JsonLine<'a> {
-    Packet(&'a Packet),
-    Session(&'a Session),
-}
 
 /// Where the packets are printed.
 struct Printer {

@@ -17,7 +17,6 @@ use crate::console::{self, Console};
 use crate::failure::{Failure, Status};
 use crate::models;
 use crate::new_file;
-use crate::quality;
 use crate::report::Report;
 use crate::signals::Stop;
 
@@ -58,9 +57,7 @@ pub(crate) async fn run(
         session.authenticated().await?;
         if let Some(subtype) = subtype {
             // The picture is usable without an answer, too.
-            session
-                .command(quality::request(model.as_deref(), subtype))
-                .await?;
+            session.command(subtype.request(model.as_deref())).await?;
         }
         key_frame(&mut session).await
     };
