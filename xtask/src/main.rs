@@ -3,6 +3,7 @@
 
 mod bench;
 mod comments;
+mod cortex_m;
 mod fuzz;
 mod generated;
 mod interop;

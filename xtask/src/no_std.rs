@@ -7,13 +7,14 @@ use crate::job::Job;
 use crate::report::{self, Outcome};
 
 /// The crates to check, and the feature that selects a crypto provider without `std`.
-const CRATES: [(&str, Option<&str>); 8] = [
+const CRATES: [(&str, Option<&str>); 9] = [
     ("av-login", None),
     ("disco-cipher", None),
     ("dtls-psk", Some("dtls-psk/rust-crypto")),
     ("hl-ioctl", None),
     ("tutk-frame", None),
     ("tutk-session", Some("tutk-session/rust-crypto")),
+    ("tutk-simulator", Some("tutk-simulator/rust-crypto")),
     ("tutk-time", None),
     ("video-reassembly", None),
 ];
@@ -48,7 +49,7 @@ pub(crate) fn build() -> Outcome {
     }
 }
 
-fn is_installed(target: &str) -> Result<bool, String> {
+pub(crate) fn is_installed(target: &str) -> Result<bool, String> {
     let sysroot = Job::new("rustc", &["--print", "sysroot"]).output()?;
     let libraries = Path::new(sysroot.trim()).join("lib/rustlib").join(target);
     Ok(libraries.is_dir())

@@ -3,7 +3,7 @@
 use crate::job::Job;
 use crate::report::{Outcome, Report, TestCounts};
 use crate::workspace::{is_ci, packages};
-use crate::{comments, fuzz, interop, nextest, no_std, package, tools};
+use crate::{comments, cortex_m, fuzz, interop, nextest, no_std, package, tools};
 
 /// The feature of the second crypto backend.
 const RUST_CRYPTO: &str = "rust-crypto";
@@ -22,9 +22,14 @@ pub(crate) fn all(fast: bool) -> Result<(), String> {
     report.step("format, fuzz targets", |_| {
         Job::cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run()
     });
+    report.step("format, cortex-m", |_| {
+        let manifest = "bindings/cortex-m/Cargo.toml";
+        Job::cargo(&["fmt", "--manifest-path", manifest, "--check"]).run()
+    });
     report.step("comments", |_| comments::check());
     report.step("no_std", |_| no_std::check());
     report.step("no_std targets", |_| no_std::build());
+    report.step("session on a microcontroller", |_| cortex_m::run());
     report.step("packages", |_| package::check());
     report.step("licenses, bans, sources", |_| {
         if missing.cargo_tool("deny") {

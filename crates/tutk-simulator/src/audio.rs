@@ -1,7 +1,7 @@
 //! The audio of a simulated camera: encoded frames in memory.
 
-use std::sync::Arc;
-use std::time::Duration;
+use alloc::sync::Arc;
+use core::time::Duration;
 
 use bytes::Bytes;
 use tutk_frame::{AudioFlags, Codec};
@@ -141,6 +141,9 @@ impl ClipAudio {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString as _;
+    use alloc::vec;
+    use alloc::vec::Vec;
 
     fn format(codec: Codec) -> ClipAudioFormat {
         ClipAudioFormat {

@@ -4,8 +4,9 @@
 //! Login ──00 00, 00 20──► Authentication ──K10002──► Stream
 //! ```
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use av_login::{ANSWER_LEN, CameraEvent as LoginEvent, CameraLogin, CameraOutput};
 use hl_ioctl::commands::{ConnectRequest, Media, Switch};
@@ -179,7 +180,7 @@ impl AvCamera {
 
     /// Returns `true` once if a probe is due. The keepalive outside DTLS is due with it.
     pub(crate) fn take_probe_due(&mut self) -> bool {
-        std::mem::take(&mut self.probe_due)
+        core::mem::take(&mut self.probe_due)
     }
 
     /// Writes the next control packet; `false` if there is none.
@@ -199,7 +200,7 @@ impl AvCamera {
                 IoctlAnswers::Numbered => self.numbered.send(now, stamp, hl, out),
                 answers => deviations::write_hl(answers, stamp, &hl, out),
             }
-        } else if std::mem::take(&mut self.reset) {
+        } else if core::mem::take(&mut self.reset) {
             deviations::write_buffer_reset(self.counter.stamp(), out);
         } else {
             let Self {

@@ -5,8 +5,9 @@
 //!  K10010 (3, 1) ──► handshake ──Finished──► login ──00 21──► open ──03 09──► received
 //! ```
 
-use std::sync::Arc;
-use std::time::Duration;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use av_login::{ClientEvent, ClientLogin, ClientOutput, Nonce, Password, User};
 use bytes::Bytes;

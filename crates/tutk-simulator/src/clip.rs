@@ -1,7 +1,7 @@
 //! The video of a simulated camera: encoded frames in memory.
 
-use std::sync::Arc;
-use std::time::Duration;
+use alloc::sync::Arc;
+use core::time::Duration;
 
 use bytes::Bytes;
 use tutk_frame::media::Codec;
@@ -151,6 +151,7 @@ impl Clip {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::vec;
 
     const MS: fn(u64) -> Duration = Duration::from_millis;
 

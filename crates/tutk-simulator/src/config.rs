@@ -1,7 +1,9 @@
 //! The configuration of a simulated camera.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use alloc::borrow::ToOwned as _;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use av_login::Password;
 use dtls_psk::crypto::CryptoProvider;

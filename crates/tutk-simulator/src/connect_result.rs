@@ -1,5 +1,9 @@
 //! K10003, the camera's description of itself.
 
+use alloc::borrow::ToOwned as _;
+use alloc::format;
+use alloc::string::String;
+use alloc::string::ToString as _;
 use hl_ioctl::JsonDocument;
 use hl_ioctl::commands::{ConnectResult, Resolution};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! What the sessions of all clients share.
 
-use std::net::SocketAddrV4;
+use core::net::SocketAddrV4;
 
 use rand::rngs::StdRng;
 use tutk_session::Epoch;

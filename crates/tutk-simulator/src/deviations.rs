@@ -1,5 +1,7 @@
 //! Handling of packets that deviates from that of the codecs and of DTLS.
 
+use alloc::string::ToString as _;
+use alloc::vec::Vec;
 use av_login::{ANSWER_LEN, LoginAnswer, Nonce, Status};
 use dtls_psk::passive::{self, RecordHeader, Side};
 use hl_ioctl::JsonDocument;
@@ -136,7 +138,7 @@ pub(crate) fn change_slice(sizes: SliceSizes, packet: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
+    use alloc::sync::Arc;
 
     use dtls_psk::{Config, Connection, Output, Psk};
     use testkit::session::{seed, start};

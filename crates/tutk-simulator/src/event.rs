@@ -1,7 +1,8 @@
 //! The events of a simulated camera.
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use alloc::string::String;
+use core::net::SocketAddr;
+use core::time::Duration;
 
 use bytes::Bytes;
 use tutk_frame::{AudioFlags, Codec, MediaKind, SessionId};

@@ -1,11 +1,12 @@
 //! An impaired network between the simulated camera and its clients.
 
-use std::net::SocketAddr;
-use std::time::Duration;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::time::Duration;
 
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
-use str0m_netem::{Input, Netem, NetemConfig, Output, Probability, RandomLoss};
 use tutk_time::Instant;
 
 /// What happens to the datagrams that a simulated camera sends. The default is nothing.
@@ -38,8 +39,11 @@ const MAX_HOLD: Duration = Duration::from_millis(3);
 
 /// The datagrams in transit.
 pub(crate) struct Network {
-    netem: Netem<Datagram>,
+    /// The datagrams that have arrived.
+    arrived: VecDeque<Datagram>,
     rng: StdRng,
+    loss: f64,
+    duplicate: f64,
     /// The probability that a datagram waits for the next one, if none waits already.
     hold: f64,
     /// The datagram that waits for the next one, and until when.
@@ -68,14 +72,12 @@ impl Network {
         if !always && (loss, reorder, duplicate) == (0.0, 0.0, 0.0) {
             return None;
         }
-        let config = NetemConfig::new()
-            .loss(RandomLoss::new(Probability::new(loss)))
-            .duplicate(Probability::new(duplicate))
-            .seed(seed);
         let reorder = f64::from(reorder);
         Some(Self {
-            netem: Netem::new(config),
+            arrived: VecDeque::new(),
             rng: StdRng::seed_from_u64(seed),
+            loss: f64::from(loss).clamp(0.0, 1.0),
+            duplicate: f64::from(duplicate).clamp(0.0, 1.0),
             // Of n datagrams of which none waits, n * hold wait for as many others.
             hold: (reorder / (1.0 - reorder)).clamp(0.0, 1.0),
             held: None,
@@ -89,42 +91,39 @@ impl Network {
             self.held = Some((datagram, now + MAX_HOLD));
             return;
         }
-        self.netem.handle_input(Input::Packet(now.into(), datagram));
+        self.deliver(datagram);
         if let Some((overtaken, _)) = self.held.take() {
-            self.netem
-                .handle_input(Input::Packet(now.into(), overtaken));
+            self.deliver(overtaken);
         }
     }
 
     /// Returns the next datagram that has arrived at `now`.
     pub(crate) fn arrived(&mut self, now: Instant) -> Option<&Datagram> {
         self.release(now);
-        self.netem.handle_input(Input::Timeout(now.into()));
-        self.current = match self.netem.poll_output()? {
-            Output::Packet(datagram) => Some(datagram),
-            Output::Timeout(_) => None,
-        };
+        self.current = self.arrived.pop_front();
         self.current.as_ref()
     }
 
-    /// Returns when the next datagram arrives; `None` if there is none in transit.
+    /// Returns when the waiting datagram arrives; `None` if none waits.
     pub(crate) fn next_arrival(&self) -> Option<Instant> {
-        let arrival = (!self.netem.is_empty()).then(|| self.netem.poll_timeout().into());
-        let release = self.held.as_ref().map(|(_, until)| *until);
-        arrival.into_iter().chain(release).min()
+        self.held.as_ref().map(|(_, until)| *until)
     }
 
     /// Sends the waiting datagram if nothing overtook it in time.
     fn release(&mut self, now: Instant) {
         if let Some((datagram, _)) = self.held.take_if(|(_, until)| *until <= now) {
-            self.netem.handle_input(Input::Packet(now.into(), datagram));
+            self.deliver(datagram);
         }
     }
-}
 
-impl AsRef<[u8]> for Datagram {
-    fn as_ref(&self) -> &[u8] {
-        &self.payload
+    fn deliver(&mut self, datagram: Datagram) {
+        if self.rng.random_bool(self.loss) {
+            return;
+        }
+        if self.rng.random_bool(self.duplicate) {
+            self.arrived.push_back(datagram.clone());
+        }
+        self.arrived.push_back(datagram);
     }
 }
 
@@ -196,7 +195,7 @@ mod tests {
         let places = overtaken(&reordered);
         assert!((70..130).contains(&places.len()), "{}", places.len());
         let distances = places.windows(2).map(|two| two[1] - two[0]);
-        let distinct: std::collections::BTreeSet<_> = distances.collect();
+        let distinct: alloc::collections::BTreeSet<_> = distances.collect();
         assert!(distinct.len() > 10, "{distinct:?}");
         assert_eq!(overtaken(&arrivals(0.5, 1)).len(), 500);
 

@@ -1,7 +1,8 @@
 //! HL messages with an id, which the client acknowledges (docs/protocol.md, section 13).
 
-use std::collections::VecDeque;
-use std::time::Duration;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use tutk_frame::{AvStamp, IoctlMessage};
 use tutk_time::Instant;

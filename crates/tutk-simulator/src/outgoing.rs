@@ -1,5 +1,6 @@
 //! Changes datagrams on their way out: ports, tags, session ids and length fields.
 
+use alloc::vec::Vec;
 use disco_cipher::tag::Tagger;
 use tutk_frame::cc51::{TAG_LEN, command as cc51};
 use tutk_frame::header::command as iotc;

@@ -1,7 +1,7 @@
 //! The session of one client.
 
-use std::sync::Arc;
-use std::time::Duration;
+use alloc::sync::Arc;
+use core::time::Duration;
 
 use tutk_session::internal::{Channel, Outbox, Wrapper};
 use tutk_session::{Dialect, Phase};

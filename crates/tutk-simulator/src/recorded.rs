@@ -1,12 +1,13 @@
 //! The answers of a captured camera.
 
-use std::time::Duration;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 /// The answer of a captured camera to a command: see
 /// [`SimulatorConfig::answers`](crate::SimulatorConfig::answers).
 ///
 /// ```
-/// use std::time::Duration;
+/// use core::time::Duration;
 /// use tutk_simulator::{RecordedAnswer, SimulatorConfig};
 ///
 /// // K10030 (status light) is answered with 1, after 40 ms.

@@ -1,6 +1,6 @@
 //! Session ids and tickets that need no state per client.
 
-use std::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, SocketAddr};
 
 use disco_cipher::tag::{TAG_LEN, Tagger};
 use tutk_frame::SessionId;

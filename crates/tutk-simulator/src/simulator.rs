@@ -1,9 +1,11 @@
 //! The simulated camera.
 
-use std::collections::BTreeMap;
-use std::fmt;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use alloc::collections::BTreeMap;
+use alloc::string::ToString as _;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::net::SocketAddr;
 
 use av_login::{CameraLogin, User};
 use hl_ioctl::commands::ConnectResult;

@@ -1,6 +1,7 @@
 //! The media for one client: video and audio frames, slice by slice, at their times.
 
-use std::time::Duration;
+use alloc::vec::Vec;
+use core::time::Duration;
 
 use bytes::Bytes;
 use hl_ioctl::commands::{Media, Switch};

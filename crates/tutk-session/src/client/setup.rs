@@ -95,7 +95,7 @@ impl Client {
                     .set_camera_sends_keepalives(sends_keepalives);
                 self.finished_wait.start(now);
                 self.handshake_started = now;
-                self.state = State::Connected(Box::new(connected));
+                self.state = State::Connected(connected);
             }
             // The newest assignment counts, because a camera may forget earlier ones. There are two
             // exceptions: a late assignment of the abandoned session, and one whose tag does not
@@ -178,14 +178,16 @@ impl Client {
         };
     }
 
-    /// Starts the DTLS handshake.
+    /// Starts the DTLS handshake. Not inlined, because its large stack frame would be that of
+    /// [`handle_datagram`](Self::handle_datagram).
+    #[inline(never)]
     fn connect(
         &mut self,
         now: Instant,
         dialect: &'static Dialect,
         assigned: AssignedSession,
         camera: SocketAddr,
-    ) -> Result<Connected, Error> {
+    ) -> Result<Box<Connected>, Error> {
         let psk = self.config.credentials.psk(dialect.key);
         let offer = self.offers.start();
         let provider = self.config.provider;
@@ -207,7 +209,7 @@ impl Client {
         let requests = self.requests.take();
         // Only this layout has slice counters, which retransmission requests need.
         let resend = self.resend && dialect.media == MediaLayout::Slice;
-        Ok(Connected {
+        Ok(Box::new(Connected {
             wrapper,
             main: Channel::new(MAIN_CHANNEL, dtls),
             keepalive: SessionKeepalive::new(dialect.client_keepalive, now),
@@ -219,6 +221,6 @@ impl Client {
                 self.epoch,
                 &mut self.rng,
             )?,
-        })
+        }))
     }
 }

@@ -1,6 +1,7 @@
 //! The commands.
 
-use std::num::NonZeroU16;
+use alloc::vec::Vec;
+use core::num::NonZeroU16;
 
 use serde_json::Value;
 

@@ -1,5 +1,6 @@
 //! The state as numbered parameters, for K10020.
 
+use alloc::string::ToString as _;
 use serde_json::{Map, Value};
 
 use super::state::DeviceState;

@@ -1,5 +1,7 @@
 //! The state of the device.
 
+use alloc::borrow::ToOwned as _;
+use alloc::string::String;
 use serde_json::{Value, json};
 
 use hl_ioctl::commands::*;

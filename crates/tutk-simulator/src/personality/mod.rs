@@ -3,8 +3,8 @@
 mod random;
 mod table;
 
-use std::borrow::Cow;
-use std::time::Duration;
+use alloc::borrow::Cow;
+use core::time::Duration;
 
 use av_login::Status;
 use dtls_psk::CipherSuite;

@@ -83,7 +83,8 @@ impl Personality {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
+    use alloc::collections::BTreeSet;
+    use alloc::format;
 
     use super::*;
     use crate::personality::PERSONALITIES;

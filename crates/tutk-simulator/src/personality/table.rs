@@ -1,7 +1,7 @@
 //! The personalities with a name.
 
-use std::borrow::Cow;
-use std::time::Duration;
+use alloc::borrow::Cow;
+use core::time::Duration;
 
 use av_login::Status;
 use dtls_psk::{CipherSuite, DEFAULT_SUITES};
