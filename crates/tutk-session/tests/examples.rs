@@ -187,6 +187,48 @@ fn blocking_example_reconnects() {
 }
 
 #[test]
+fn short_example_writes_to_a_file() {
+    let clip = clip();
+    let served = ServedCamera::new(clip.clone(), None);
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("short.h264");
+    let mut run = example("short");
+    let run = run.args([&served.url(), "11"]).arg(&path).output().unwrap();
+    let stderr = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{stderr}");
+    let written = std::fs::read(&path).unwrap();
+    assert!(written == stream(&clip, 11), "wrong bytes");
+    std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn mio_example_shares_a_socket_between_two_cameras() {
+    let served = [clip(), clip()].map(|clip| ServedCamera::new(clip, None));
+    let urls = served.each_ref().map(ServedCamera::url);
+    let run = example("mio").arg("30").args(&urls).output().unwrap();
+    let stderr = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{stderr}");
+    let stdout = String::from_utf8(run.stdout).unwrap();
+    for url in &urls {
+        assert!(
+            stdout.contains(&format!("30 frames of {url}\n")),
+            "{stdout}"
+        );
+    }
+}
+
+#[test]
+fn smoltcp_example_needs_less_than_64_kib_beside_a_frame() {
+    let run = example("smoltcp").output().unwrap();
+    let stderr = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{stderr}");
+    let stdout = String::from_utf8(run.stdout).unwrap();
+    let (frames, heap) = stdout.split_once("\nheap of the client: ").unwrap();
+    assert_eq!(frames, "60 frames");
+    let heap: usize = heap.split(' ').next().unwrap().parse().unwrap();
+    assert!(heap < (64 << 10) + (32 << 10), "{stdout}");
+}
+
+#[test]
 fn reports_errors() {
     let url = format!("wyze://127.0.0.1:1?uid={UID}&enr={ENR}&mac={MAC}");
     for name in EXAMPLES {
