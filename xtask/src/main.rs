@@ -4,6 +4,7 @@
 mod bench;
 mod comments;
 mod cortex_m;
+mod dist;
 mod fuzz;
 mod generated;
 mod interop;
@@ -13,6 +14,7 @@ mod nextest;
 mod no_std;
 mod package;
 mod report;
+mod sbom;
 mod simulate;
 mod test;
 mod tools;
@@ -44,6 +46,8 @@ usage: cargo xtask COMMAND
   msrv            Check each library with the compiler that its rust-version names. Installs these
                   compilers with rustup.
   package         Check metadata and files of the packages that are published.
+  dist [TARGET]   Build the program for a release, and pack it into target/artifacts: an archive, a
+                  package of Debian (musl), a bill of materials and checksums.
   vectors         Regenerate the test vectors in bindings/vectors.
   header          Regenerate the header of the C library, bindings/c/include/tutk.h.
   seeds           Regenerate the fuzzing seeds in fuzz/seeds.
@@ -78,6 +82,9 @@ fn main() -> ExitCode {
         ["fuzz", targets @ ..] => fuzz::long(targets),
         ["msrv"] => msrv::all(),
         ["package"] => package::check(),
+        ["dist"] => dist::build(None),
+        ["dist", "--check"] => dist::check(),
+        ["dist", target] => dist::build(Some(target)),
         ["vectors"] => Job::cargo(&["test", "--package", "tutk-bindings", "--test", "vectors"])
             .env("TUTK_WRITE_VECTORS", "1")
             .run(),

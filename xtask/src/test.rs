@@ -3,7 +3,7 @@
 use crate::job::Job;
 use crate::report::{Outcome, Report, TestCounts};
 use crate::workspace::{is_ci, packages};
-use crate::{comments, cortex_m, fuzz, interop, nextest, no_std, package, tools};
+use crate::{comments, cortex_m, dist, fuzz, interop, nextest, no_std, package, tools};
 
 /// The feature of the second crypto backend.
 const RUST_CRYPTO: &str = "rust-crypto";
@@ -31,6 +31,7 @@ pub(crate) fn all(fast: bool) -> Result<(), String> {
     report.step("no_std targets", |_| no_std::build());
     report.step("session on a microcontroller", |_| cortex_m::run());
     report.step("packages", |_| package::check());
+    report.step("release files", |_| dist::check());
     report.step("licenses, bans, sources", |_| {
         if missing.cargo_tool("deny") {
             return Outcome::Skipped("cargo-deny is missing".into());
