@@ -2,6 +2,7 @@
 //! again and again.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use testkit::session::supervised::SupervisorSimulation;
@@ -93,11 +94,11 @@ impl Pattern {
     ///
     /// # Errors
     /// If the simulated camera cannot be created. Does not occur with [`PATTERNS`].
-    pub fn run(&self, dialect: &'static Dialect, seed: u64) -> Result<Availability, Error> {
+    pub fn run(&self, dialect: &Dialect, seed: u64) -> Result<Availability, Error> {
         let mut client = ClientConfig::new(camera_address(), credentials());
-        client.dialects = vec![dialect];
+        client.dialects = vec![Arc::new(dialect.clone())];
         let mut camera = SimulatorConfig::new(credentials(), clip(self.fps)?);
-        camera.dialects = vec![dialect];
+        camera.dialects.clone_from(&client.dialects);
         let config = SupervisorConfig::new(client, ReconnectPolicy::default());
         let mut simulation = SupervisorSimulation::new(config, camera, seed);
         let end = simulation.start + LENGTH;

@@ -1,6 +1,7 @@
 //! One run: a client, a simulated camera, the network between them, and a record of each frame.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::rngs::StdRng;
@@ -121,13 +122,13 @@ impl<'a> Run<'a> {
         let credentials = Credentials::new(UID, ENR, MAC)?;
 
         let mut client = ClientConfig::new(CAMERA, credentials.clone());
-        client.dialects = vec![scenario.dialect];
+        client.dialects = vec![Arc::new(scenario.dialect.clone())];
         client.resend = match scenario.resend {
             Some(_) => ResendPolicy::On,
             None => ResendPolicy::Off,
         };
         let mut camera = SimulatorConfig::new(credentials, media.clip().clone());
-        camera.dialects = vec![scenario.dialect];
+        camera.dialects = vec![Arc::new(scenario.dialect.clone())];
         camera.personality.resend = scenario.resend;
         camera.audio = Some(media.audio().clone());
         camera.frames = u64::try_from(media.clip().frames().len()).ok();

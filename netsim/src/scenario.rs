@@ -23,7 +23,7 @@ pub struct Scenario {
     /// The name of the network.
     pub name: String,
     /// The dialect.
-    pub dialect: &'static Dialect,
+    pub dialect: Dialect,
     /// The bit rate of the video.
     pub rate: u64,
     /// The camera's resend mode, or `None` if the client does not request it.
@@ -110,7 +110,7 @@ impl Scenario {
     fn plain(name: &str, net: Conditions, share: f64) -> Self {
         Self {
             name: name.to_owned(),
-            dialect: &Dialect::TRANSCODE,
+            dialect: Dialect::TRANSCODE,
             rate: HD,
             resend: None,
             up: net,
@@ -145,7 +145,7 @@ impl Scenario {
     }
 
     fn cc51(mut self) -> Self {
-        self.dialect = &Dialect::CC51;
+        self.dialect = Dialect::CC51;
         self
     }
 }

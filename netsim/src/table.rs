@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use tutk_session::Dialect;
+
 use crate::results::{Results, share};
 use crate::scenario::{Goal, Scenario};
 
@@ -31,9 +33,9 @@ pub fn row(scenario: &Scenario, results: &Results) -> String {
         row,
         "| {}{} | {} | {mode} | {} | {} | {} | {} | {} | {} | {} | {} | {:.0} / {:.0} / {:.0} | {} kB | {} kB | {} |",
         scenario.name,
-        match scenario.dialect.name {
-            "transcode" => String::new(),
-            name => format!(", {name}"),
+        match scenario.dialect == Dialect::TRANSCODE {
+            true => String::new(),
+            false => format!(", {}", scenario.dialect),
         },
         scenario.rate / 1_000_000,
         video.sent,

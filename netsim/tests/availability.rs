@@ -7,7 +7,10 @@ use tutk_session::Dialect;
 #[test]
 fn reaches_goals_of_availability() {
     let mut missed = String::new();
-    for (pattern, dialect) in PATTERNS.iter().flat_map(|p| Dialect::ALL.map(|d| (p, d))) {
+    for (pattern, dialect) in PATTERNS
+        .iter()
+        .flat_map(|p| Dialect::ALL.each_ref().map(|d| (p, d)))
+    {
         let results = pattern.run(dialect, 1).unwrap();
         if results.share < pattern.goal {
             missed += &format!("{dialect} {}", pattern.row(&results));
@@ -21,7 +24,7 @@ fn reaches_goals_of_availability() {
 fn short_outages_and_slow_cameras_are_not_disconnected() {
     let short = |p: &&netsim::Pattern| p.outages == Outages::Network && p.down.as_secs() <= 2;
     for (pattern, dialect) in
-        (PATTERNS.iter().filter(short)).flat_map(|p| Dialect::ALL.map(|d| (p, d)))
+        (PATTERNS.iter().filter(short)).flat_map(|p| Dialect::ALL.each_ref().map(|d| (p, d)))
     {
         let results = pattern.run(dialect, 1).unwrap();
         assert_eq!(

@@ -4,6 +4,7 @@ mod relay;
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tutk_runtime::{Error, SimulatedCamera, simulate};
 use tutk_session::{ClientConfig, Codec, Dialect, Frame};
@@ -59,9 +60,9 @@ pub fn client_config(camera: SocketAddr) -> ClientConfig {
     ClientConfig::new(camera, credentials())
 }
 
-pub fn client_config_in(camera: SocketAddr, dialect: &'static Dialect) -> ClientConfig {
+pub fn client_config_in(camera: SocketAddr, dialect: &Dialect) -> ClientConfig {
     let mut config = client_config(camera);
-    config.dialects = vec![dialect];
+    config.dialects = vec![Arc::new(dialect.clone())];
     config
 }
 

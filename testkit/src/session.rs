@@ -12,6 +12,7 @@ pub mod supervised;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -244,9 +245,10 @@ impl Simulation {
     }
 
     /// Configurations of both sides for `dialect`.
-    pub fn pair(dialect: &'static Dialect, clip: Clip) -> (ClientConfig, SimulatorConfig) {
+    pub fn pair(dialect: &Dialect, clip: Clip) -> (ClientConfig, SimulatorConfig) {
+        let dialect = Arc::new(dialect.clone());
         let mut client = ClientConfig::new(camera_address(), credentials());
-        client.dialects = vec![dialect];
+        client.dialects = vec![Arc::clone(&dialect)];
         let mut camera = SimulatorConfig::new(credentials(), clip);
         camera.dialects = vec![dialect];
         camera.trace_slices = true;

@@ -92,7 +92,7 @@ pub(crate) fn settings(
     camera: CameraUrl,
     address: SocketAddr,
     network: &Network,
-    dialect: DialectChoice,
+    dialect: &DialectChoice,
     resend: ResendChoice,
     audio: bool,
 ) -> CameraSettings {
@@ -112,7 +112,7 @@ pub(crate) fn client(
     camera: CameraUrl,
     address: SocketAddr,
     network: &Network,
-    dialect: DialectChoice,
+    dialect: &DialectChoice,
     media: MediaRequest,
 ) -> ClientConfig {
     let mut client = ClientConfig::for_url(address, camera);

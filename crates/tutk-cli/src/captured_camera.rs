@@ -1,5 +1,6 @@
 //! Makes the configuration of a simulated camera from the behaviour of a captured one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tutk_dissect::{Behaviour, FrameNumbers, LengthField, MessagePacket, SliceSize};
@@ -7,7 +8,7 @@ use tutk_media::{AudioFormat, Codec};
 use tutk_runtime::tutk_session::av_login::Status;
 use tutk_runtime::tutk_session::dtls_psk::CipherSuite;
 use tutk_runtime::tutk_session::hl_ioctl::{ChallengeStatus, ConnectResult};
-use tutk_runtime::tutk_session::{Credentials, Dialect, MediaKind};
+use tutk_runtime::tutk_session::{Credentials, MediaKind};
 use tutk_runtime::tutk_simulator::{
     Clip, ClipAudio, ClipAudioFormat, ClipFrame, ExtendedMasterSecret, FrameNumbering,
     IoctlAnswers, Lengths, LoginNonce, Personality, Ports, RecordedAnswer, SessionIdRule,
@@ -35,8 +36,8 @@ pub(crate) fn config(
     let mut config = SimulatorConfig::new(credentials, clip);
     config.audio = audio(behaviour);
     config.speaker = behaviour.two_way_audio;
-    if let Some(dialect) = behaviour.dialect.and_then(Dialect::by_name) {
-        config.dialects = vec![dialect];
+    if let Some(dialect) = &behaviour.dialect {
+        config.dialects = vec![Arc::clone(dialect)];
     }
     let result = behaviour.connect_result.as_deref();
     config.result = result.and_then(|payload| ConnectResult::decode(payload).ok());

@@ -63,7 +63,7 @@ impl<'a> CommandSession<'a> {
         let model = camera.model.clone();
         let SelectedCamera { url, name, network } = camera;
         let network = access.network.settings().or(&network);
-        let mut config = camera::client(url, address, &network, access.dialect, media);
+        let mut config = camera::client(url, address, &network, &access.dialect, media);
         config.key_log = keylog.is_some();
         let timeout = config.deadlines.command;
         let mut config = SupervisorConfig::from(config);
@@ -175,7 +175,7 @@ impl<'a> CommandSession<'a> {
                 Some(_) => continue,
             };
             match event {
-                Event::Found { dialect, .. } => self.report.dialect = Some(dialect.name),
+                Event::Found { dialect, .. } => self.report.dialect = Some(dialect.name.clone()),
                 Event::Phase(phase) => {
                     let time = self.report.phase(&phase);
                     tracing::debug!("{time}");

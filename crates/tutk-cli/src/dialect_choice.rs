@@ -1,22 +1,23 @@
 //! The option `--dialect`.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use tutk_runtime::tutk_session::Dialect;
 
 /// One dialect, or detection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum DialectChoice {
     Auto,
-    One(&'static Dialect),
+    One(Arc<Dialect>),
 }
 
 impl DialectChoice {
     /// Returns the dialects to use, or `None` for detection.
-    pub(crate) fn chosen(self) -> Option<Vec<&'static Dialect>> {
+    pub(crate) fn chosen(&self) -> Option<Vec<Arc<Dialect>>> {
         match self {
             Self::Auto => None,
-            Self::One(dialect) => Some(vec![dialect]),
+            Self::One(dialect) => Some(vec![Arc::clone(dialect)]),
         }
     }
 }
@@ -28,10 +29,11 @@ impl FromStr for DialectChoice {
         if text == "auto" {
             return Ok(Self::Auto);
         }
-        Dialect::by_name(text).map(Self::One).ok_or_else(|| {
-            let known: Vec<_> = Dialect::ALL.iter().map(|dialect| dialect.name).collect();
+        let dialect = Dialect::by_name(text).ok_or_else(|| {
+            let known: Vec<_> = Dialect::ALL.iter().map(|dialect| &*dialect.name).collect();
             format!("unknown dialect; use auto, {}", known.join(", "))
-        })
+        })?;
+        Ok(Self::One(dialect.into()))
     }
 }
 
@@ -42,7 +44,10 @@ mod tests {
     #[test]
     fn parses_dialect_names() {
         assert_eq!("auto".parse(), Ok(DialectChoice::Auto));
-        assert_eq!("summary".parse(), Ok(DialectChoice::One(&Dialect::SUMMARY)));
+        assert_eq!(
+            "summary".parse(),
+            Ok(DialectChoice::One(Dialect::SUMMARY.into()))
+        );
         let error = "klingon".parse::<DialectChoice>().unwrap_err();
         assert!(error.contains("transcode"), "{error}");
     }

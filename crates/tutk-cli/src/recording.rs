@@ -163,7 +163,7 @@ impl<'a, F: FnMut(&LiveFrame)> Job<'a, F> {
                 self.progress.line(camera::moved(self.name.as_deref(), to));
             }
             SupervisorEvent::Session(Event::Found { dialect, .. }) => {
-                self.report.dialect = Some(dialect.name);
+                self.report.dialect = Some(dialect.name.clone());
             }
             // Each phase once, because a reconnect repeats them.
             SupervisorEvent::Session(Event::Phase(phase))

@@ -1,12 +1,14 @@
 //! The final report, as text and as one JSON object.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use serde_json::Value;
 use tutk_media::AudioFormat;
-use tutk_runtime::tutk_session::PhaseReport;
+use tutk_runtime::tutk_session::{Dialect, PhaseReport};
 use tutk_serve::recorder;
 
 use crate::failure::Failure;
@@ -41,7 +43,7 @@ pub(crate) struct Report {
     /// The completed phases in order.
     pub(crate) phases: Vec<PhaseTime>,
     /// The dialect, if known.
-    pub(crate) dialect: Option<&'static str>,
+    pub(crate) dialect: Option<Cow<'static, str>>,
     /// `h264` or `h265`, if known.
     pub(crate) codec: Option<&'static str>,
     /// Video width in pixels, if known.
@@ -170,7 +172,8 @@ pub(crate) struct Gap {
 pub(crate) struct FoundCamera {
     pub(crate) address: String,
     pub(crate) uid: String,
-    pub(crate) dialect: &'static str,
+    #[serde(serialize_with = "dialect_name")]
+    pub(crate) dialect: Arc<Dialect>,
     pub(crate) ms: f64,
     /// The name in the configuration file.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -249,6 +252,13 @@ impl Report {
 }
 
 /// Converts a duration, rounded to three decimals.
+pub(crate) fn dialect_name<S: Serializer>(
+    dialect: &Arc<Dialect>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&dialect.name)
+}
+
 pub(crate) fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
@@ -303,7 +313,7 @@ impl fmt::Display for Report {
         if let Some(audio) = &self.audio {
             write!(f, ", with {audio}")?;
         }
-        if let Some(dialect) = self.dialect {
+        if let Some(dialect) = &self.dialect {
             write!(f, ", dialect {dialect}")?;
         }
         for (count, what) in [
@@ -375,7 +385,7 @@ mod tests {
             report.bytes,
             report.seconds,
         ) = (100, 3, 207_503, 5.0);
-        (report.codec, report.dialect) = (Some("h264"), Some("summary"));
+        (report.codec, report.dialect) = (Some("h264"), Some("summary".into()));
         (report.width, report.height) = (Some(640), Some(360));
         report.output = Some("out.h264".into());
         assert_eq!(

@@ -1,10 +1,12 @@
 //! What a captured camera did, as far as a simulated camera needs it to do the same.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use hl_ioctl::ConnectResult;
 use tutk_frame::{Cc51Header, IotcHeader};
+use tutk_session::Dialect;
 
 use crate::dissector::CapturedMessage;
 use crate::layers::hl::code;
@@ -74,7 +76,7 @@ pub struct Behaviour {
     /// The UID, if it is printable ASCII.
     pub uid: Option<String>,
     /// The dialect.
-    pub dialect: Option<&'static str>,
+    pub dialect: Option<Arc<Dialect>>,
     /// The ports of the camera's datagrams.
     pub ports: BTreeSet<u16>,
     /// The length fields of the camera's datagrams. One that is not exact prevails.
@@ -127,7 +129,7 @@ pub struct Behaviour {
 impl Behaviour {
     /// Handles a packet of the session.
     pub fn packet(&mut self, packet: &Packet) {
-        self.dialect = Some(packet.dialect);
+        self.dialect.clone_from(&packet.dialect);
         let from_camera = packet.direction == Some(Direction::FromCamera);
         let main = packet.opened.channel == 0;
         for layer in &packet.layers {

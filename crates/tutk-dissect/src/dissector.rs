@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use tutk_session::Phase;
+use tutk_session::{Dialect, Phase};
 
 use crate::capture::{Captured, Datagram, NotUdp};
 use crate::channel::Channel;
@@ -38,6 +39,7 @@ const MAX_CHANNELS: usize = 4;
 #[derive(Debug)]
 pub struct Dissector {
     keys: Keys,
+    dialects: Vec<Arc<Dialect>>,
     sessions: Vec<Session>,
     followed: HashMap<usize, Followed>,
     /// Sessions by client and session id.
@@ -90,6 +92,7 @@ impl Dissector {
     pub fn new(keys: Keys) -> Self {
         Self {
             keys,
+            dialects: Dialect::ALL.map(Arc::new).into(),
             sessions: Vec::new(),
             followed: HashMap::new(),
             by_id: HashMap::new(),
@@ -98,6 +101,12 @@ impl Dissector {
             skipped: Skipped::default(),
             messages: Vec::new(),
         }
+    }
+
+    /// Sets the dialects to recognise; by default [`Dialect::ALL`].
+    #[must_use]
+    pub fn with_dialects(self, dialects: Vec<Arc<Dialect>>) -> Self {
+        Self { dialects, ..self }
     }
 
     /// Dissects a packet. Returns `None` if it is not of the protocol.
@@ -129,7 +138,7 @@ impl Dissector {
         let mut bytes = datagram.payload.to_vec();
         let is_known = ends.iter().any(|end| self.by_client.contains_key(end));
         let is_expected = is_known || Obfuscation::is_expected(ends.map(|end| end.port()));
-        let Some(obfuscation) = Obfuscation::remove(&mut bytes, is_expected) else {
+        let Some(obfuscation) = Obfuscation::remove(&self.dialects, &mut bytes, is_expected) else {
             self.skipped.other_udp += 1;
             return None;
         };
@@ -145,14 +154,14 @@ impl Dissector {
             outer.layer.notes.push(note.into());
         }
         let direction = self.direction(&outer, ends);
-        let index = self.session(&outer, direction, ends, obfuscation, time);
+        let index = self.session(&outer, direction, ends, &obfuscation, time);
         let mut packet = Packet {
             number,
             time,
             source,
             destination,
             direction,
-            dialect: obfuscation.name(),
+            dialect: obfuscation.dialect().cloned(),
             session: index.map(|index| index + 1),
             phase: None,
             protocol: outer.layer.name,
@@ -166,7 +175,7 @@ impl Dissector {
         };
         if let Some(index) = index {
             self.update_session(index, &outer, &packet);
-            self.open_records(index, &outer, &bytes, obfuscation, &mut packet);
+            self.open_records(index, &outer, &bytes, &mut packet);
         }
         packet.layers.insert(0, outer.layer);
         packet.opened.datagram = bytes;
@@ -240,7 +249,7 @@ impl Dissector {
         outer: &Outer,
         direction: Option<Direction>,
         [source, destination]: [SocketAddr; 2],
-        obfuscation: Obfuscation,
+        obfuscation: &Obfuscation,
         time: Duration,
     ) -> Option<usize> {
         let (client, camera) = match direction? {
@@ -250,7 +259,7 @@ impl Dissector {
         let newest = self.by_client.get(&client).copied();
         let newest_of_dialect = newest.filter(|index| {
             let session = self.sessions.get(*index);
-            session.is_some_and(|session| session.dialect == obfuscation.name())
+            session.is_some_and(|session| session.dialect.as_ref() == obfuscation.dialect())
         });
         let Some(id) = outer.session else {
             return newest_of_dialect.or(newest);
@@ -270,9 +279,9 @@ impl Dissector {
             _ if self.sessions.len() >= MAX_SESSIONS => return None,
             _ => {
                 let number = self.sessions.len() + 1;
-                let ends = [client, camera];
+                let (ends, dialect) = ([client, camera], obfuscation.dialect().cloned());
                 self.sessions
-                    .push(Session::new(number, ends, obfuscation.name(), time));
+                    .push(Session::new(number, ends, dialect, time));
                 number - 1
             }
         };
@@ -323,14 +332,7 @@ impl Dissector {
     }
 
     /// Opens the DTLS records of a packet and adds their layers.
-    fn open_records(
-        &mut self,
-        index: usize,
-        outer: &Outer,
-        bytes: &[u8],
-        obfuscation: Obfuscation,
-        packet: &mut Packet,
-    ) {
+    fn open_records(&mut self, index: usize, outer: &Outer, bytes: &[u8], packet: &mut Packet) {
         let Some(range) = outer.records.clone() else {
             return;
         };
@@ -353,7 +355,7 @@ impl Dissector {
         if let Some((session, suite)) = self.sessions.get_mut(index).zip(suite) {
             session.suites.insert(outer.channel, suite);
         }
-        let (dialect, show_secrets) = (obfuscation.dialect(), self.keys.show_secrets);
+        let (dialect, show_secrets) = (packet.dialect.as_deref(), self.keys.show_secrets);
         let reading = Reading::new(dialect, outer.channel, from_client, show_secrets);
         for (at, record) in records.records.iter().enumerate() {
             let record_bytes = bytes.get(record.range()).unwrap_or_default();

@@ -3,10 +3,11 @@
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
-use tutk_session::Phase;
+use tutk_session::{Dialect, Phase};
 
 use crate::opened::Opened;
 
@@ -25,8 +26,10 @@ pub struct Packet {
     pub destination: SocketAddr,
     /// The direction, if it is known.
     pub direction: Option<Direction>,
-    /// The dialect, by its obfuscation.
-    pub dialect: &'static str,
+    /// The dialect, by its obfuscation; `None` for an IOTC header without obfuscation, which no
+    /// dialect has. Its name is serialized.
+    #[serde(serialize_with = "dialect_name")]
+    pub dialect: Option<Arc<Dialect>>,
     /// The number of the session, from 1: [`Session::number`](crate::Session::number).
     pub session: Option<usize>,
     /// The phase of the session after this packet.
@@ -229,6 +232,14 @@ fn hex<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
 
 pub(crate) fn seconds<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_f64(time.as_secs_f64())
+}
+
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
+pub(crate) fn dialect_name<S: Serializer>(
+    dialect: &Option<Arc<Dialect>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(dialect.as_ref().map_or("plain", |dialect| &dialect.name))
 }
 
 #[expect(clippy::ref_option, reason = "serde passes a reference to the field")]

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Serialize;
-use tutk_session::Phase;
+use tutk_session::{Dialect, Phase};
 
-use crate::packet::seconds;
+use crate::packet::{dialect_name, seconds};
 
 /// The largest number of sessions in a capture. Packets of further sessions have no session, and
 /// are not decrypted.
@@ -23,8 +24,10 @@ pub struct Session {
     pub client: SocketAddr,
     /// The newest address of the camera. Before the camera answers, the address that was asked.
     pub camera: SocketAddr,
-    /// The dialect, by its obfuscation.
-    pub dialect: &'static str,
+    /// The dialect, by its obfuscation: [`Packet::dialect`](crate::Packet::dialect). Its name is
+    /// serialized.
+    #[serde(serialize_with = "dialect_name")]
+    pub dialect: Option<Arc<Dialect>>,
     /// The UID in the first packet that had one.
     pub uid: Option<String>,
     /// The time of the first packet.
@@ -89,7 +92,7 @@ impl Session {
     pub(crate) fn new(
         number: usize,
         [client, camera]: [SocketAddr; 2],
-        dialect: &'static str,
+        dialect: Option<Arc<Dialect>>,
         time: Duration,
     ) -> Self {
         Self {

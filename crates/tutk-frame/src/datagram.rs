@@ -21,6 +21,22 @@ pub struct IotcLayout {
     pub wrapper: WrapperLayout,
 }
 
+impl IotcLayout {
+    /// The layouts of `transcode`.
+    pub const TRANSCODE: Self = Self {
+        discovery: DiscoveryLayout::SessionAt56,
+        session: SessionTrailer::UnixSeconds,
+        wrapper: WrapperLayout::Iotc28,
+    };
+
+    /// The layouts of `summary`.
+    pub const SUMMARY: Self = Self {
+        discovery: DiscoveryLayout::SessionAt52,
+        session: SessionTrailer::Crc32,
+        wrapper: WrapperLayout::Iotc30,
+    };
+}
+
 /// A datagram with an IOTC header (docs/protocol.md, sections 5 to 8).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]

@@ -61,8 +61,8 @@ async fn broadcast_on_each_interface_finds_a_camera_once() {
         };
         let found = found_by(DiscoveryPlan::new([everywhere], interfaces)).await;
         assert_eq!(found.len(), Dialect::ALL.len(), "{found:?}");
-        for dialect in Dialect::ALL {
-            assert!(found.iter().any(|found| found.dialect == dialect));
+        for dialect in &Dialect::ALL {
+            assert!(found.iter().any(|found| *found.dialect == *dialect));
         }
         for found in found {
             assert_eq!(found.address, SocketAddr::from(([127, 0, 0, 1], port)));
@@ -103,7 +103,7 @@ async fn finds_cameras_of_both_families() {
     assert!(
         Dialect::ALL
             .iter()
-            .all(|&dialect| seen.iter().any(|found| found.dialect == dialect))
+            .all(|dialect| seen.iter().any(|found| *found.dialect == *dialect))
     );
 }
 

@@ -26,7 +26,7 @@ use tutk_runtime::{EVENT_QUEUE, Error, MAX_AWAITED_REQUESTS, Session, connect, s
 #[tokio::test(start_paused = true)]
 async fn connects_streams_and_closes() {
     let clip = clip(50);
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut server = start_camera(camera_config(&clip));
         let mut session = connect(client_config_in(server.local_addr(), dialect))
             .await
@@ -84,7 +84,7 @@ async fn serves_several_clients_at_once() {
     let address = server.local_addr();
     let clients: Vec<_> = (0..6)
         .map(|index| {
-            let (clip, dialect) = (clip.clone(), Dialect::ALL[index % 2]);
+            let (clip, dialect) = (clip.clone(), &Dialect::ALL[index % 2]);
             tokio::spawn(async move {
                 let mut session = connect(client_config_in(address, dialect)).await.unwrap();
                 // Each client gets the clip from its start.
@@ -281,7 +281,7 @@ async fn port_in_use_is_an_error() {
 async fn streams_over_a_lossy_network() {
     let clip = clip(50);
     let mut lost = 0;
-    for (seed, dialect) in (1..=4).zip(Dialect::ALL.into_iter().cycle()) {
+    for (seed, dialect) in (1..=4).zip(Dialect::ALL.iter().cycle()) {
         let mut config = camera_config(&clip);
         config.impairment = Impairment {
             loss: 0.1,

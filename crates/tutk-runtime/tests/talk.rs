@@ -49,7 +49,7 @@ async fn received(server: &mut SimulatedCamera) -> Vec<ReceivedAudio> {
 
 #[tokio::test(start_paused = true)]
 async fn camera_receives_every_frame() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut server = start_camera(camera_config(&clip(50)));
         let session = connect(client_config_in(server.local_addr(), dialect))
             .await

@@ -12,6 +12,7 @@
 
 use std::hint::black_box;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
@@ -71,10 +72,10 @@ impl Recording {
             unix: Duration::from_secs(1_760_000_000),
         };
         let mut config = ClientConfig::new(CAMERA, credentials());
-        config.dialects = vec![dialect];
+        config.dialects = vec![Arc::new(dialect.clone())];
         let mut client = Client::new(config, [1; 32], epoch);
         let mut config = SimulatorConfig::new(credentials(), clip.clone());
-        config.dialects = vec![dialect];
+        config.dialects = vec![Arc::new(dialect.clone())];
         config.frames = Some(FPS.into());
         config.trace_slices = true;
         let mut camera = Simulator::new(config, CAMERA, [2; 32], epoch).unwrap();
@@ -230,7 +231,7 @@ fn seal(cipher: &mut dyn Aead, lengths: &[usize]) -> Vec<Vec<u8>> {
 fn receive_path(criterion: &mut Criterion) {
     let clip = clip();
     let mut group = criterion.benchmark_group("receive-path");
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut example = Recording::new(dialect, &clip);
         let lengths = example.records(dialect);
         group.throughput(Throughput::Bytes(example.bytes()));

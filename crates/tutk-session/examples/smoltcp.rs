@@ -138,7 +138,7 @@ fn camera() -> Result<SimulatorConfig, Box<dyn Error>> {
     });
     let clip = Clip::new(frames, Codec::H264, 20)?;
     let mut config = SimulatorConfig::new(credentials()?, clip);
-    config.dialects = vec![&Dialect::TRANSCODE];
+    config.dialects = vec![Dialect::TRANSCODE.into()];
     Ok(config)
 }
 

@@ -23,13 +23,18 @@ pub struct Channel {
 /// Numbers the AV packets that one side sends after the login, except media.
 #[derive(Debug)]
 pub struct AvCounter {
-    dialect: &'static Dialect,
+    version: u16,
+    rule: SequenceRule,
     next: u32,
 }
 
 impl AvCounter {
-    pub fn new(dialect: &'static Dialect) -> Self {
-        Self { dialect, next: 0 }
+    pub fn new(dialect: &Dialect) -> Self {
+        Self {
+            version: dialect.control_version,
+            rule: dialect.sequence,
+            next: 0,
+        }
     }
 
     /// Returns version and number of the next packet.
@@ -37,9 +42,9 @@ impl AvCounter {
         let [a, b, c, d] = self.next.to_le_bytes();
         self.next = self.next.wrapping_add(1);
         AvStamp {
-            version: self.dialect.control_version,
+            version: self.version,
             counter: u16::from_le_bytes([a, b]),
-            tail: match self.dialect.sequence {
+            tail: match self.rule {
                 SequenceRule::U16 => 0,
                 SequenceRule::U32 => u16::from_le_bytes([c, d]),
             },

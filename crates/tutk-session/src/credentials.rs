@@ -179,7 +179,7 @@ impl Credentials {
     ///
     /// # Errors
     /// [`av_login::Error`] if the ENR cannot be a password.
-    pub fn password(&self, rule: PasswordRule) -> Result<Password, av_login::Error> {
+    pub fn password(&self, rule: &PasswordRule) -> Result<Password, av_login::Error> {
         match rule {
             PasswordRule::Fixed(password) => Password::new(password.as_bytes()),
             PasswordRule::Enr => Password::new(self.login_enr().reveal()),
@@ -394,7 +394,7 @@ mod tests {
         for rule in [KeyRule::Enr, KeyRule::AuthKeyAndEnr] {
             assert_eq!(behind.psk(rule).reveal(), station.psk(rule).reveal());
         }
-        let password = |of: &Credentials| of.password(PasswordRule::Enr).unwrap();
+        let password = |of: &Credentials| of.password(&PasswordRule::Enr).unwrap();
         assert_eq!(password(&behind), password(&station));
         assert_eq!(behind.mac, camera.mac);
         assert_eq!(camera.challenge_enr().reveal(), camera.enr.reveal());

@@ -1,24 +1,37 @@
 //! Dialects: the differences between firmware versions, as data.
 
+use alloc::borrow::Cow;
 use core::fmt;
 use core::time::Duration;
 
 use av_login::LoginLayout;
 use disco_cipher::xor::XorKey;
 use hl_ioctl::{AckRule, ChallengeRule};
-use tutk_frame::{
-    DiscoveryLayout, IotcLayout, MediaAckLayout, MediaLayout, SessionTrailer, WrapperLayout,
-};
+use tutk_frame::{IotcLayout, MediaAckLayout, MediaLayout, WrapperLayout};
 
 /// A dialect of the protocol (docs/protocol.md, section "Dialects").
 ///
 /// [`Client`](crate::Client) and the simulator read these fields and never ask which dialect it is.
-/// A new firmware is a new constant.
-#[derive(Debug, Clone)]
+/// A dialect is shared as `Arc<Dialect>`. To make one, change a copy of a constant:
+///
+/// ```
+/// use std::sync::Arc;
+/// use tutk_session::{Dialect, PasswordRule};
+///
+/// let mut dialect = Dialect::TRANSCODE;
+/// dialect.name = "fixed password".into();
+/// dialect.password = PasswordRule::Fixed("888888".into());
+/// let dialects = vec![Arc::new(dialect)]; // for `ClientConfig::dialects`, for example
+/// # assert_eq!(dialects[0].media, Dialect::TRANSCODE.media);
+/// ```
+///
+/// Of several dialects in a list, the first one whose [transport](Self::transport) has the header
+/// of a received datagram is used. Dialects with the same transport cannot be told apart.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Dialect {
     /// The name for users.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// The transport of DTLS records.
     pub transport: Transport,
     /// The derivation of the DTLS pre-shared key.
@@ -36,7 +49,7 @@ pub struct Dialect {
     /// The login always requests resend mode. The camera of `summary` sends plain media anyway.
     pub always_requests_resend: bool,
     /// The payload of K10000.
-    pub connect_request: &'static [u8],
+    pub connect_request: Cow<'static, [u8]>,
     /// The computation of the challenge's answer.
     pub challenge: ChallengeRule,
     /// The acknowledgement that the camera requires before the answer to the challenge.
@@ -60,7 +73,7 @@ pub struct Dialect {
 }
 
 /// The transport of DTLS records: discovery, session, data wrapper and keepalives.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Transport {
     /// Obfuscated datagrams with a 16-byte header (docs/protocol.md, section "The IOTC header").
@@ -70,7 +83,7 @@ pub enum Transport {
 }
 
 /// The [`Transport`] of datagrams with an IOTC header.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IotcTransport {
     /// The obfuscation of datagrams.
     pub cipher: Cipher,
@@ -79,7 +92,7 @@ pub struct IotcTransport {
 }
 
 /// The obfuscation of datagrams (docs/protocol.md, section "Obfuscation").
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cipher {
     /// XOR with a repeating key.
@@ -109,11 +122,11 @@ pub enum KeyRule {
 }
 
 /// The password of the AV login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum PasswordRule {
     /// The same for every camera.
-    Fixed(&'static str),
+    Fixed(Cow<'static, str>),
     /// The camera's ENR.
     Enr,
 }
@@ -161,23 +174,19 @@ pub enum Liveness {
 impl Dialect {
     /// A dialect of the simulated camera. No real camera is known to speak it.
     pub const SUMMARY: Self = Self {
-        name: "summary",
+        name: Cow::Borrowed("summary"),
         transport: Transport::Iotc(IotcTransport {
             cipher: Cipher::Xor(XorKey::SDK),
-            layout: IotcLayout {
-                discovery: DiscoveryLayout::SessionAt52,
-                session: SessionTrailer::Crc32,
-                wrapper: WrapperLayout::Iotc30,
-            },
+            layout: IotcLayout::SUMMARY,
         }),
         key: KeyRule::AuthKeyAndEnr,
         control_version: 0x000b,
         media_version: 0x000b,
         sequence: SequenceRule::U32,
         login: LoginLayout::AuthAt550,
-        password: PasswordRule::Fixed("888888"),
+        password: PasswordRule::Fixed(Cow::Borrowed("888888")),
         always_requests_resend: true,
-        connect_request: b"",
+        connect_request: Cow::Borrowed(b""),
         challenge: ChallengeRule::Encrypt,
         acknowledgement: AckRule::Second,
         auth_id: AuthIdRule::UidPrefix,
@@ -194,14 +203,10 @@ impl Dialect {
 
     /// Cam v2, v3, Doorbell v2, and Cam v4 up to firmware 4.52.9.4188.
     pub const TRANSCODE: Self = Self {
-        name: "transcode",
+        name: Cow::Borrowed("transcode"),
         transport: Transport::Iotc(IotcTransport {
             cipher: Cipher::TransCode,
-            layout: IotcLayout {
-                discovery: DiscoveryLayout::SessionAt56,
-                session: SessionTrailer::UnixSeconds,
-                wrapper: WrapperLayout::Iotc28,
-            },
+            layout: IotcLayout::TRANSCODE,
         }),
         key: KeyRule::Enr,
         control_version: 0x000c,
@@ -210,7 +215,7 @@ impl Dialect {
         login: LoginLayout::AuthAt540,
         password: PasswordRule::Enr,
         always_requests_resend: false,
-        connect_request: hl_ioctl::commands::AUDIO_ENCODER_LIST,
+        connect_request: Cow::Borrowed(hl_ioctl::commands::AUDIO_ENCODER_LIST),
         challenge: ChallengeRule::Decrypt,
         acknowledgement: AckRule::Any,
         auth_id: AuthIdRule::Random,
@@ -228,18 +233,18 @@ impl Dialect {
     /// Cam v4 from firmware 4.52.9.5332: another transport, and inside DTLS as
     /// [`TRANSCODE`](Self::TRANSCODE).
     pub const CC51: Self = Self {
-        name: "cc51",
+        name: Cow::Borrowed("cc51"),
         transport: Transport::Cc51,
         client_keepalive: None,
         close_packets: 0,
         ..Self::TRANSCODE
     };
 
-    /// All dialects.
-    pub const ALL: [&'static Self; 3] = [&Self::TRANSCODE, &Self::CC51, &Self::SUMMARY];
+    /// The dialects of this crate.
+    pub const ALL: [Self; 3] = [Self::TRANSCODE, Self::CC51, Self::SUMMARY];
 
-    /// The dialects of real cameras, which detection tries.
-    pub const DETECTED: [&'static Self; 2] = [&Self::TRANSCODE, &Self::CC51];
+    /// Those of [`ALL`](Self::ALL) that real cameras speak.
+    pub const DETECTED: [Self; 2] = [Self::TRANSCODE, Self::CC51];
 
     /// Returns the layout of the wrapper around DTLS records.
     #[must_use]
@@ -250,23 +255,15 @@ impl Dialect {
         }
     }
 
-    /// Returns the dialect with this name.
+    /// Returns the dialect of [`ALL`](Self::ALL) with this name.
     #[must_use]
-    pub fn by_name(name: &str) -> Option<&'static Self> {
+    pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|dialect| dialect.name == name)
     }
 }
 
-impl PartialEq for Dialect {
-    fn eq(&self, other: &Self) -> bool {
-        self.name == other.name
-    }
-}
-
-impl Eq for Dialect {}
-
 impl fmt::Display for Dialect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name)
+        f.write_str(&self.name)
     }
 }

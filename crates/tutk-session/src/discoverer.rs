@@ -1,6 +1,7 @@
 //! Discovery without a session.
 
 use alloc::collections::{BTreeSet, VecDeque};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -39,7 +40,7 @@ pub struct DiscoveredCamera {
     /// The UID in the answer.
     pub uid: Uid,
     /// The dialect of the answer.
-    pub dialect: &'static Dialect,
+    pub dialect: Arc<Dialect>,
     /// The time from the newest request to the answer.
     pub round_trip: Duration,
 }
@@ -47,19 +48,21 @@ pub struct DiscoveredCamera {
 /// Searches for cameras, without I/O. Repeats discovery requests in every dialect that UID and
 /// AuthKey of a target allow. Reports each camera once per dialect.
 ///
-/// It is driven like a [`Client`](crate::Client). It does not end by itself.
+/// It has the [contract of all state machines](crate#how-to-drive-it), but no session. It does not
+/// end by itself: to end it, drop it.
 #[derive(Debug)]
 pub struct Discoverer {
     targets: Vec<(SocketAddr, Side)>,
     /// The targets that are not asked yet.
     sweep: VecDeque<Target>,
     next_in_sweep: Instant,
-    dialects: Vec<&'static Dialect>,
+    dialects: Vec<Arc<Dialect>>,
     session: SessionId,
     /// When the newest round was sent.
     round_sent: Instant,
     next_round: Instant,
-    found: BTreeSet<(SocketAddr, &'static str)>,
+    /// Who has answered, and in which of the dialects.
+    found: BTreeSet<(SocketAddr, usize)>,
     outbox: Outbox<DiscoveredCamera>,
 }
 
@@ -90,8 +93,9 @@ impl Discoverer {
     /// Handles a datagram that arrived from `from`. Datagrams other than discovery answers are
     /// dropped, and answers of cameras that were not asked. Poll afterwards.
     pub fn handle_datagram(&mut self, now: Instant, from: SocketAddr, datagram: &mut [u8]) {
-        let mut dialects = self.dialects.iter();
-        let Some(&dialect) = dialects.find(|dialect| dialect.recognises(datagram)) else {
+        let mut dialects = self.dialects.iter().enumerate();
+        let Some((index, dialect)) = dialects.find(|(_, dialect)| dialect.recognises(datagram))
+        else {
             return;
         };
         dialect.descramble(datagram);
@@ -108,11 +112,11 @@ impl Discoverer {
         });
         let asked = |&uid: &Uid| [uid, Uid::default()].iter().any(|uid| self.asks_for(uid));
         let Some(uid) = uid.filter(asked) else { return };
-        if self.found.len() < MAX_FOUND && self.found.insert((from, dialect.name)) {
+        if self.found.len() < MAX_FOUND && self.found.insert((from, index)) {
             self.outbox.event(DiscoveredCamera {
                 address: from,
                 uid,
-                dialect,
+                dialect: Arc::clone(dialect),
                 round_trip: now.duration_since(self.round_sent),
             });
         }
@@ -170,6 +174,9 @@ fn side(target: &Target) -> Side {
     Side::new(Direction::FromCamera, target.uid, target.auth_key.clone())
 }
 
-fn supported(dialects: &[&'static Dialect], side: &Side) -> impl Iterator<Item = &'static Dialect> {
-    (dialects.iter().copied()).filter(|dialect| dialect.supports(side))
+fn supported<'a>(
+    dialects: &'a [Arc<Dialect>],
+    side: &Side,
+) -> impl Iterator<Item = &'a Arc<Dialect>> {
+    dialects.iter().filter(|dialect| dialect.supports(side))
 }

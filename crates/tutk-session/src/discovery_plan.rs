@@ -1,6 +1,7 @@
 //! Where discovery sends its requests, and from which sockets.
 
 use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::ops::RangeInclusive;
@@ -48,7 +49,7 @@ pub struct Search {
     /// The camera's AuthKey.
     pub auth_key: AuthKey,
     /// The dialects to ask in.
-    pub dialects: Vec<&'static Dialect>,
+    pub dialects: Vec<Arc<Dialect>>,
     /// The address at which the camera did not answer.
     pub known: Option<IpAddr>,
     /// The camera's port for discovery.
@@ -64,8 +65,8 @@ pub struct DiscoveryPlan {
     pub sockets: Vec<SocketAddr>,
     /// The ports to bind the sockets to; by default any port (0).
     pub local_ports: RangeInclusive<u16>,
-    /// The dialects to ask in; by default all.
-    pub dialects: Vec<&'static Dialect>,
+    /// The dialects to ask in; by default [`Dialect::ALL`].
+    pub dialects: Vec<Arc<Dialect>>,
     /// The targets that are asked in every round.
     pub targets: Vec<Target>,
     /// The targets that are asked once each, one after the other: the hosts of networks that may
@@ -110,7 +111,7 @@ impl DiscoveryPlan {
         let mut plan = Self {
             sockets: Vec::new(),
             local_ports: 0..=0,
-            dialects: Dialect::ALL.to_vec(),
+            dialects: Dialect::ALL.map(Arc::new).into(),
             targets: Vec::new(),
             sweep: Vec::new(),
             routes: BTreeMap::new(),
@@ -251,7 +252,7 @@ mod tests {
         Search {
             uid: Uid(*b"HSBJYB5HSETGCDWD111A"),
             auth_key: AuthKey(*b"qZwi9FaB"),
-            dialects: Dialect::DETECTED.to_vec(),
+            dialects: Dialect::DETECTED.map(Arc::new).into(),
             known: known.map(|known| known.parse().unwrap()),
             port: DISCOVERY_PORT,
             sweep,

@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -25,7 +26,7 @@ pub enum Event {
         /// The source address of the answer.
         camera: SocketAddr,
         /// The dialect.
-        dialect: &'static Dialect,
+        dialect: Arc<Dialect>,
     },
     /// The camera has authenticated the client; contains its K10003.
     Authenticated(Box<ConnectResult>),

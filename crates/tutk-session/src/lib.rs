@@ -70,4 +70,4 @@ pub mod internal {
 pub use tutk_frame::{AudioFlags, AuthKey, Codec, FrameInfo, MediaKind, Uid};
 pub use tutk_time::Instant;
 pub use video_reassembly::{Frame, FramePolicy, Limits, Lost};
-pub use {av_login, dtls_psk, hl_ioctl, tutk_frame, video_reassembly};
+pub use {av_login, disco_cipher, dtls_psk, hl_ioctl, tutk_frame, video_reassembly};

@@ -101,7 +101,7 @@ fn every_codec_sample_rate_and_channel_count_is_delivered() {
     let rates = [
         8_000, 11_025, 12_000, 16_000, 22_050, 24_000, 32_000, 44_100, 48_000,
     ];
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         for (number, codec) in codecs.into_iter().enumerate() {
             let rate = rates[number % rates.len()];
             let channels = 1 + u8::from(number % 2 == 0);

@@ -62,7 +62,7 @@ fn frames(script: &CameraScript) -> Vec<&Frame> {
 /// IOCTL answers in `0c 00` packets with k = 0.
 #[test]
 fn answers_in_grouped_packets_are_accepted() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.log_in();
         let challenge = Challenge {
@@ -201,14 +201,14 @@ fn length_fields_that_do_not_match_are_accepted() {
 }
 
 fn discovery_answer(script: &CameraScript) -> Vec<u8> {
-    let dialect = script.dialect;
+    let dialect = &script.dialect;
     let answer = DiscoveryAnswer {
         uid: credentials().uid,
         session: Some(script.session),
         address: None,
     };
     let mut packet = Vec::new();
-    match dialect.name {
+    match &*dialect.name {
         "summary" => answer.write(DiscoveryLayout::SessionAt52, &mut packet),
         "transcode" => answer.write(DiscoveryLayout::SessionAt56, &mut packet),
         _ => cc51_discovery(1, TICKET, ASSIGNED).write(&mut packet),
@@ -270,7 +270,7 @@ fn accept_slice_sizes(resend: Option<ResendConfig>, size_at: usize) {
 /// Login answers without the random bytes, or with another status.
 #[test]
 fn unusual_login_answers_are_accepted() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         for (nonce, status, expected) in [
             (Some(Nonce([0; 4])), 0x10, vec![Deviation::LoginNonce]),
             (None, 0, vec![Deviation::LoginStatus]),

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use testkit::session::datagram::{descramble, iotc_dialects, scramble};
@@ -34,9 +35,9 @@ fn discoverer(uid: Uid, auth_key: Option<AuthKey>, now: Instant) -> Discoverer {
     Discoverer::new(&plan, seed(1), now)
 }
 
-fn camera(now: Instant, dialects: &[&'static Dialect]) -> Simulator {
+fn camera(now: Instant, dialects: &[Dialect]) -> Simulator {
     let mut config = SimulatorConfig::new(credentials(), clip(1, 1, 1));
-    config.dialects = dialects.to_vec();
+    config.dialects = dialects.iter().cloned().map(Arc::new).collect();
     Simulator::new(config, camera_address(), seed(2), epoch(now, now)).unwrap()
 }
 
@@ -47,7 +48,7 @@ fn camera_is_reported_once_per_dialect() {
     for (requested, key) in [(uid, key.clone()), (uid, None), (Uid::default(), key)] {
         // `cc51` needs UID and AuthKey.
         let with_cc51 = requested == uid && key.is_some();
-        for dialects in [&Dialect::ALL[..], &[&Dialect::SUMMARY]] {
+        for dialects in [&Dialect::ALL[..], &[Dialect::SUMMARY]] {
             let mut now = start();
             let mut camera = camera(now, dialects);
             let mut discoverer = discoverer(requested, key.clone(), now);
@@ -70,13 +71,12 @@ fn camera_is_reported_once_per_dialect() {
                 now = output.deadline;
                 discoverer.handle_timeout(now);
             }
-            let names: Vec<_> = found.iter().map(|found| found.dialect.name).collect();
+            let answered: Vec<_> = found.iter().map(|found| &*found.dialect).collect();
             let expected: Vec<_> = dialects
                 .iter()
-                .map(|dialect| dialect.name)
-                .filter(|&name| with_cc51 || name != "cc51")
+                .filter(|&dialect| with_cc51 || *dialect != Dialect::CC51)
                 .collect();
-            assert_eq!(names, expected);
+            assert_eq!(answered, expected);
             for found in found {
                 assert_eq!((found.uid, found.address), (uid, camera_address()));
                 assert_eq!(found.round_trip, MS(3));
@@ -126,7 +126,7 @@ fn requests_contain_the_auth_key() {
     let offsets = [Some(74), None, Some(72)];
     for (((_, mut datagram), dialect), offset) in sent.into_iter().zip(Dialect::ALL).zip(offsets) {
         // Checks the tag, whose key contains the AuthKey.
-        descramble(dialect, &mut datagram);
+        descramble(&dialect, &mut datagram);
         let Some(at) = offset else { continue };
         assert_eq!(datagram[at..at + 8], auth_key.0, "{dialect}");
     }
@@ -140,7 +140,7 @@ fn sweep_asks_each_host_once_and_slowly() {
     let search = Search {
         uid: UID.parse().unwrap(),
         auth_key: credentials().auth_key,
-        dialects: Dialect::DETECTED.to_vec(),
+        dialects: Dialect::DETECTED.map(Arc::new).into(),
         known: None,
         port: 32761,
         sweep: true,

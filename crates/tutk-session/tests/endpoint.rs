@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use testkit::session::{ENR, MAC, client_address, clip, epoch, start};
@@ -44,7 +45,7 @@ impl Network {
             let address: SocketAddr = address.parse().unwrap();
             let credentials = Credentials::new(uid, ENR, MAC).unwrap();
             let mut config = SimulatorConfig::new(credentials, clip(seed, FRAMES, 10));
-            config.dialects = vec![dialect];
+            config.dialects = vec![Arc::new(dialect.clone())];
             config.frames = Some(FRAMES as u64);
             let camera = Simulator::new(
                 config,
@@ -71,7 +72,7 @@ impl Network {
         let (address, uid) = CAMERAS[camera];
         let credentials = Credentials::new(uid, ENR, MAC).unwrap();
         let mut config = ClientConfig::new(address.parse().unwrap(), credentials);
-        config.dialects = vec![self.dialect];
+        config.dialects = vec![Arc::new(self.dialect.clone())];
         let client = Client::new(
             config,
             testkit::session::seed(seed),
@@ -143,7 +144,7 @@ impl Network {
 
 #[test]
 fn clients_of_cameras_behind_one_address_share_a_socket() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut network = Network::new(dialect);
         let ids = [0, 1, 2].map(|camera| network.join(camera, 10 + camera as u64));
         network.run(Duration::from_secs(5));

@@ -40,7 +40,7 @@ impl ServedCamera {
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         let mut config = SimulatorConfig::new(Credentials::new(UID, ENR, MAC).unwrap(), clip);
-        config.dialects = vec![&Dialect::TRANSCODE];
+        config.dialects = vec![Dialect::TRANSCODE.into()];
         config.frames = frames;
         let epoch = Epoch {
             instant: clock(),
@@ -226,6 +226,15 @@ fn smoltcp_example_needs_less_than_64_kib_beside_a_frame() {
     assert_eq!(frames, "60 frames");
     let heap: usize = heap.split(' ').next().unwrap().parse().unwrap();
     assert!(heap < (64 << 10) + (32 << 10), "{stdout}");
+}
+
+#[test]
+fn dialect_example_runs_a_session_in_its_own_dialect() {
+    let run = example("dialect").arg("open sesame").output().unwrap();
+    let stderr = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success(), "{stderr}");
+    let stdout = String::from_utf8(run.stdout).unwrap();
+    assert_eq!(stdout, "dialect: transcode with open sesame\nframes: 10\n");
 }
 
 #[test]

@@ -24,7 +24,7 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 
 #[test]
 fn heartbeats_keep_their_interval_and_count() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         script.take_packets();
@@ -36,7 +36,7 @@ fn heartbeats_keep_their_interval_and_count() {
         assert!(beats.iter().all(|beat| beat.commands == 3), "{dialect}");
         let number = beats[0].heartbeats;
         for (beat, after) in beats.iter().zip(0..) {
-            let expected = match dialect.name {
+            let expected = match &*dialect.name {
                 "summary" => 0,
                 _ => number + after,
             };
@@ -55,7 +55,7 @@ fn heartbeats_keep_their_interval_and_count() {
 
 #[test]
 fn each_ioctl_is_acknowledged_by_a_heartbeat() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         script.advance(MS(50));
@@ -175,7 +175,7 @@ fn summary_sends_a_status_packet_every_second() {
 
 #[test]
 fn control_packets_share_one_counter() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         script.advance(MS(2000));
@@ -198,7 +198,7 @@ fn control_packets_share_one_counter() {
 
 #[test]
 fn buffer_resets_and_channel_messages_are_acknowledged() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         script.take_packets();
@@ -237,7 +237,7 @@ fn buffer_resets_and_channel_messages_are_acknowledged() {
         let mut expected = Vec::new();
         message.write(&mut expected);
         expected[1] = 0x11;
-        if dialect.name != "summary" {
+        if *dialect != Dialect::SUMMARY {
             // The header, with size 0.
             expected.truncate(24);
             expected[16..20].fill(0);
@@ -311,7 +311,7 @@ fn client_sends_keepalives_and_does_not_answer_their_answers() {
 
 #[test]
 fn challenge_in_a_channel_message_is_acknowledged_before_the_answer() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.log_in();
         script.take_packets();
@@ -335,7 +335,7 @@ fn challenge_in_a_channel_message_is_acknowledged_before_the_answer() {
 
 #[test]
 fn only_authentic_packets_change_the_camera_port() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         let address = script.address;
@@ -361,7 +361,7 @@ fn only_authentic_packets_change_the_camera_port() {
 
 #[test]
 fn backchannel_records_do_not_reach_the_main_channel() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         let before = script.peer.stats();

@@ -7,6 +7,7 @@
 )]
 
 use std::num::{NonZeroU8, NonZeroU16};
+use std::sync::Arc;
 use std::time::Duration;
 
 use testkit::session::cameras::TestCamera;
@@ -27,7 +28,7 @@ const MS: fn(u64) -> Duration = Duration::from_millis;
 
 fn client(dialect: &'static Dialect) -> ClientConfig {
     let mut config = ClientConfig::new(camera_address(), credentials());
-    config.dialects = vec![dialect];
+    config.dialects = vec![Arc::new(dialect.clone())];
     config
 }
 
@@ -54,11 +55,11 @@ fn each_client_receives_the_clip_from_its_first_frame() {
         .filter(|camera| camera.personality.max_clients >= 6 && camera.answers_first_hello());
     for camera in cameras {
         let (client, mut config) = camera.pair(clip.clone());
-        config.dialects = Dialect::ALL.to_vec();
+        config.dialects = Dialect::ALL.map(Arc::new).into();
         let mut network = Network::new(config);
         for number in 0..6 {
             let mut client = client.clone();
-            client.dialects = vec![Dialect::ALL[number % 3]];
+            client.dialects = vec![Dialect::ALL[number % 3].clone().into()];
             network.join(client);
             network.run(MS(330));
         }
@@ -68,7 +69,8 @@ fn each_client_receives_the_clip_from_its_first_frame() {
         assert!(all_stream, "{camera}");
         assert_eq!(network.camera.clients().count(), 6, "{camera}");
         for (index, client) in network.clients.iter().enumerate() {
-            assert_eq!(client.client.dialect(), Some(Dialect::ALL[index % 3]));
+            let dialect = client.client.dialect().map(|dialect| &**dialect);
+            assert_eq!(dialect, Some(&Dialect::ALL[index % 3]));
             for (at, frame) in client.frames.iter().enumerate() {
                 assert_eq!(frame.number as usize, at + 1, "{camera} {index}");
                 let expected = &clip.frames()[at % 20].data;
@@ -83,14 +85,15 @@ fn each_client_receives_the_clip_from_its_first_frame() {
 
 #[test]
 fn client_without_a_dialect_detects_it() {
-    for dialects in [&[&Dialect::TRANSCODE][..], &[&Dialect::CC51], &Dialect::ALL] {
+    for dialects in [&[Dialect::TRANSCODE][..], &[Dialect::CC51], &Dialect::ALL] {
         let mut config = camera(&clip(2, 20, 10));
-        config.dialects = dialects.to_vec();
+        config.dialects = dialects.iter().cloned().map(Arc::new).collect();
         let mut network = Network::new(config);
         network.join(ClientConfig::new(camera_address(), credentials()));
         assert!(network.run_until(5 * SECOND, |network| !network.clients[0].frames.is_empty()));
         // The camera with all dialects answers the first request.
-        assert_eq!(network.clients[0].client.dialect(), Some(dialects[0]));
+        let dialect = network.clients[0].client.dialect();
+        assert_eq!(dialect.map(|dialect| &**dialect), dialects.first());
     }
 }
 
@@ -196,7 +199,7 @@ fn video_off_and_on_continues_the_frame_numbers() {
 
 #[test]
 fn settings_can_be_set_and_read() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut network = streaming(&TestCamera::strict(dialect));
         let read = ReadParameters::new([3, 4, 5, 6, 7, 99]).unwrap();
         let request = |network: &mut Network, request: Request| {
@@ -335,7 +338,7 @@ fn answer(code: u16) -> Vec<u8> {
 
 #[test]
 fn one_command_per_code_is_in_flight() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         script.take_packets();
@@ -377,7 +380,7 @@ fn one_command_per_code_is_in_flight() {
 
 #[test]
 fn answers_name_the_command_among_equal_ones() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         let [first, second, third] =
@@ -439,7 +442,7 @@ fn answers_name_the_command_among_equal_ones() {
 
 #[test]
 fn commands_wait_for_the_authentication() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.peer.command(script.now, unknown(1));
         script.answer_discovery();
@@ -482,7 +485,7 @@ fn rejected_commands_are_unanswered_at_once() {
         let unanswered = |event: &&Event| matches!(event, Event::Unanswered { .. });
         script.events.iter().filter(unanswered).count()
     };
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.with(|client, now| client.command(now, long.clone()));
         assert_eq!(unanswered(&script), 1, "{dialect}");

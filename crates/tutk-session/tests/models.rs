@@ -269,7 +269,7 @@ fn requests(script: &mut CameraScript) -> Vec<(u16, u32, Vec<u8>)> {
 
 #[test]
 fn unanswered_user_message_is_replaced_by_k10002() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::with_config(dialect, |config| {
             config.user = Some(UserId::new("somebody").unwrap());
         });
@@ -308,7 +308,7 @@ fn camera_that_ignores_user_messages_streams() {
 
 #[test]
 fn camera_behind_a_base_station_streams() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         for status in [ChallengeStatus::Enr, ChallengeStatus::LongEnr] {
             let (mut client, mut camera) = Simulation::pair(dialect, clip(4, 20, 10));
             let behind = credentials().behind_base_station("GkB9S7cX38GgzSC6", "AABBCCDDEE00");

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rand::rngs::StdRng;
@@ -122,7 +123,7 @@ fn truncated_datagrams_are_dropped() {
     };
     // Only the client uses the session's id here, so that only reflected datagrams have it.
     let foreign = TestCamera::new(&Dialect::CC51, "foreign-tags", 0);
-    let strict = Dialect::ALL.map(TestCamera::strict);
+    let strict = Dialect::ALL.each_ref().map(TestCamera::strict);
     for camera in strict.into_iter().chain([foreign]) {
         let simulation = run_with(&camera, truncated, |_| true);
         check(&camera, &simulation);
@@ -142,7 +143,7 @@ fn oversized_datagrams_are_dropped() {
             })
             .collect()
     };
-    for camera in Dialect::ALL.map(TestCamera::strict) {
+    for camera in Dialect::ALL.each_ref().map(TestCamera::strict) {
         check(&camera, &run_with(&camera, oversized, |_| true));
     }
 }
@@ -158,7 +159,7 @@ fn random_datagrams_are_dropped() {
             })
             .collect()
     };
-    for camera in Dialect::ALL.map(TestCamera::strict) {
+    for camera in Dialect::ALL.each_ref().map(TestCamera::strict) {
         check(&camera, &run_with(&camera, random, |_| true));
     }
 }
@@ -166,8 +167,8 @@ fn random_datagrams_are_dropped() {
 /// These reach DTLS.
 #[test]
 fn random_records_after_a_valid_header_are_dropped() {
-    for camera in Dialect::ALL.map(TestCamera::strict) {
-        let dialect = camera.dialect;
+    for camera in Dialect::ALL.each_ref().map(TestCamera::strict) {
+        let dialect = &camera.dialect;
         let mut simulation = streaming(&camera);
         simulation.tap = Some(Vec::new());
         simulation.run_until(MS(300), |_| false);
@@ -255,7 +256,7 @@ fn flipped_bits_are_dropped_outside_the_handshake() {
 
 #[test]
 fn flipped_bits_in_the_handshake_fail_only_the_handshake() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let cameras: Vec<_> = TestCamera::of(dialect).collect();
         for (camera, seed) in cameras.iter().cycle().zip(0..60) {
             let mut simulation = in_handshake(camera, seed);
@@ -278,7 +279,7 @@ fn flipped_bits_in_the_handshake_fail_only_the_handshake() {
 #[test]
 fn one_flipped_bit_in_the_handshake_restarts_it() {
     let mut restarts = 0;
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let cameras: Vec<_> = TestCamera::of(dialect).collect();
         for (camera, seed) in cameras.iter().cycle().zip(0..60) {
             let mut simulation = in_handshake(camera, seed);
@@ -336,7 +337,7 @@ fn changed_camera_port_is_followed_in_the_stream() {
 fn changed_camera_port_is_followed_in_the_handshake() {
     // In the handshake, only a datagram with the assigned session id changes the port.
     let is_named = |camera: &TestCamera| {
-        camera.dialect != &Dialect::CC51
+        *camera.dialect != Dialect::CC51
             || camera.personality.session_ids == SessionIdRule::Assigned
     };
     let cameras = TestCamera::all().filter(TestCamera::answers_first_hello);
@@ -352,7 +353,7 @@ fn changed_camera_port_is_followed_in_the_handshake() {
 
 #[test]
 fn another_address_is_never_followed() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.address = elsewhere();
         script.answer_discovery();
@@ -418,10 +419,10 @@ fn ipv4_mapped_address_equals_the_ipv4_address() {
 #[test]
 fn broadcast_accepts_the_address_of_the_right_uid() {
     let broadcast = SocketAddr::new(IpAddr::V4(Ipv4Addr::BROADCAST), 32761);
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::with_config(dialect, |config| {
             *config = tutk_session::ClientConfig::new(broadcast, credentials());
-            config.dialects = vec![dialect];
+            config.dialects = vec![Arc::new(dialect.clone())];
         });
         assert_eq!(script.datagrams[0].to, broadcast);
         let other = tutk_session::tutk_frame::DiscoveryAnswer {
@@ -482,7 +483,7 @@ fn replays_do_not_prevent_the_stall_timeout() {
 #[test]
 fn replays_and_keepalives_do_not_prevent_the_camera_timeout() {
     for camera in TestCamera::all() {
-        let dialect = camera.dialect;
+        let dialect = &camera.dialect;
         let mut simulation = streaming(&camera);
         simulation.tap = Some(Vec::new());
         simulation.run_until(MS(1500), |_| false);
@@ -514,7 +515,7 @@ fn replays_and_keepalives_do_not_prevent_the_camera_timeout() {
 
 #[test]
 fn flood_of_session_requests_does_not_evict_a_client() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let (client, mut camera) = Simulation::pair(dialect, clip(5, FRAMES, 10));
         camera.frames = Some(60);
         camera.personality.max_clients = 4;
@@ -564,7 +565,7 @@ fn flood_of_session_requests_does_not_evict_a_client() {
 fn each_discovery_request_gets_one_answer() {
     // The requests have the keys of a camera without a base station.
     for camera in TestCamera::all().filter(|camera| !camera.personality.needs_wake_up) {
-        let dialect = camera.dialect;
+        let dialect = &camera.dialect;
         let mut simulation = streaming(&camera);
         simulation.tap = Some(Vec::new());
         let mut request = Vec::new();

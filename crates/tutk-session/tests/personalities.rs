@@ -72,7 +72,7 @@ fn deliver_all_with(name: &str) {
     } else {
         NETWORKS
     };
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         for seed in 0..seeds {
             deliver_all(&TestCamera::new(dialect, name, seed), seed);
         }
@@ -123,7 +123,7 @@ deliver_all_frames! {
 
 #[test]
 fn camera_that_answers_nothing_is_silent_in_discovery() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut simulation = simulation(&TestCamera::new(dialect, "deaf", 0), 1);
         simulation.tap = Some(Vec::new());
         simulation.run(60 * SECOND);

@@ -70,7 +70,7 @@ fn recording(dialect: usize) -> &'static [Tapped] {
         simulation.run_until(Duration::from_millis(400), |_| false);
         simulation.tap.take().unwrap()
     };
-    &RECORDINGS.get_or_init(|| Dialect::ALL.into_iter().map(record).collect())[dialect]
+    &RECORDINGS.get_or_init(|| Dialect::ALL.iter().map(record).collect())[dialect]
 }
 
 fn session(dialect: &'static Dialect) -> Simulation {
@@ -83,7 +83,7 @@ fn session(dialect: &'static Dialect) -> Simulation {
 fn datagram(dialect: &Dialect, recording: &[Tapped], input: &Input) -> Option<Vec<u8>> {
     match input {
         Input::Random(bytes) | Input::Foreign(bytes) => Some(bytes.clone()),
-        Input::Framed(_, command, body) if dialect.name == "cc51" => {
+        Input::Framed(_, command, body) if *dialect == Dialect::CC51 => {
             let commands = [0x1002_u16, 0x1202, 0x1502];
             let [low, high] = commands[usize::from(*command) % 3].to_le_bytes();
             let len = u16::try_from(body.len() + 4).unwrap().to_le_bytes();
@@ -120,7 +120,7 @@ fn datagram(dialect: &Dialect, recording: &[Tapped], input: &Input) -> Option<Ve
 /// output after each.
 fn check_inputs(dialect: usize, warm_up: u16, inputs: &[Input]) {
     let recording = recording(dialect);
-    let dialect = Dialect::ALL[dialect];
+    let dialect = &Dialect::ALL[dialect];
     let mut simulation = session(dialect);
     simulation.run_until(Duration::from_millis(warm_up.into()), |_| false);
     let (mut client, mut camera) = (simulation.client, simulation.camera);
@@ -196,7 +196,7 @@ proptest! {
         progress in 0..3_u8,
         packets in vec(av_packet(), 0..60),
     ) {
-        let mut script = CameraScript::new(Dialect::ALL[dialect]);
+        let mut script = CameraScript::new(&Dialect::ALL[dialect]);
         match progress {
             0 => script.connect(),
             1 => script.log_in(),
@@ -218,7 +218,7 @@ proptest! {
         logged_in: bool,
         packets in vec(av_packet(), 0..60),
     ) {
-        let mut script = ClientScript::new(Dialect::ALL[dialect], SimulatorConfig::new(credentials(), clip(6, 10, 5)));
+        let mut script = ClientScript::new(&Dialect::ALL[dialect], SimulatorConfig::new(credentials(), clip(6, 10, 5)));
         match logged_in {
             true => script.log_in(),
             false => script.connect(),

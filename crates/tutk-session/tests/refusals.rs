@@ -121,7 +121,7 @@ fn right_enr_connects_over_bad_networks() {
     let lossy = |config| short_delay(config).loss(RandomLoss::new(Probability::new(0.2)));
     let networks = [(slow as fn(NetemConfig) -> NetemConfig, 1), (lossy, 50)];
     for (dialect, (network, seeds)) in
-        (Dialect::ALL.into_iter()).flat_map(|dialect| networks.map(|network| (dialect, network)))
+        (Dialect::ALL.iter()).flat_map(|dialect| networks.map(|network| (dialect, network)))
     {
         let cameras: Vec<_> = TestCamera::of(dialect).collect();
         for (camera, seed) in cameras.iter().cycle().zip(0..seeds) {
@@ -238,7 +238,7 @@ struct Hello {
 
 fn newest_hello(script: &CameraScript) -> Hello {
     let hello = script.datagrams.iter().rev().find_map(|sent| {
-        let records = records(script.dialect, &sent.bytes)?;
+        let records = records(&script.dialect, &sent.bytes)?;
         (records[0] == 22 && records[13] == 1).then_some(records)
     });
     let extension = [0, 23, 0, 0];
@@ -250,7 +250,7 @@ fn newest_hello(script: &CameraScript) -> Hello {
 
 #[test]
 fn refused_login_is_the_error_if_authentication_fails_later() {
-    for (dialect, closes) in Dialect::ALL.into_iter().zip([true, false, true]) {
+    for (dialect, closes) in Dialect::ALL.iter().zip([true, false, true]) {
         let mut script = CameraScript::new(dialect);
         script.connect();
         script.answer_login(LoginStatus(0x11));
@@ -352,7 +352,7 @@ fn statuses_2_4_and_5_are_reported() {
 
 #[test]
 fn silent_camera_times_out_in_each_phase() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         for phase in Phase::ALL {
             let mut script = CameraScript::in_phase(dialect, phase);
             assert_eq!(script.peer.status(), Status::In(phase), "{dialect}");
@@ -403,7 +403,7 @@ fn deadlines_can_be_changed_and_disabled() {
 
 #[test]
 fn session_without_video_times_out_without_keepalives() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::with_config(dialect, |config| config.media.video = false);
         script.authenticate();
         if dialect == &Dialect::SUMMARY {
@@ -426,7 +426,7 @@ fn session_without_video_times_out_without_keepalives() {
 
 #[test]
 fn handshake_that_stops_midway_is_unfinished() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let (client, camera) = Simulation::pair(dialect, clip(1, 20, 10));
         let mut simulation = Simulation::new(client, camera, 1, short_delay);
         simulation.tap = Some(Vec::new());
@@ -520,7 +520,7 @@ fn camera_closes_after_its_last_frame() {
 
 #[test]
 fn client_closes_in_each_phase() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         for phase in Phase::ALL {
             let mut script = CameraScript::in_phase(dialect, phase);
             script.with(|client, now| client.close(now));

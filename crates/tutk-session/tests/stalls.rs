@@ -74,7 +74,7 @@ impl Streaming {
 fn silence_ends_the_session_after_three_of_the_longest_pauses() {
     let every = |pause: u64, count: usize| vec![pause; count];
     let with_pauses = |pauses: [u64; 3]| [every(50, 200), pauses.to_vec(), every(50, 20)].concat();
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         for (pauses, expected) in [
             // 20 frames per second, then too little of it.
             (every(50, 200), 2500),
@@ -99,7 +99,7 @@ fn silence_ends_the_session_after_three_of_the_longest_pauses() {
 
 #[test]
 fn packets_without_whole_frames_use_the_longer_limit() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut camera = Streaming::new(dialect);
         camera.send_frames([50; 200]);
         let before = camera.script.elapsed();
@@ -115,7 +115,7 @@ fn packets_without_whole_frames_use_the_longer_limit() {
 
 #[test]
 fn flood_without_a_whole_frame_is_named() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut camera = Streaming::new(dialect);
         while !camera.script.has_ended() {
             camera.send_frame(1);

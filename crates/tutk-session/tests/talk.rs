@@ -144,7 +144,7 @@ fn lossy_network_delivers_frames_in_order() {
             .loss(RandomLoss::new(Probability::new(0.1)))
             .duplicate(Probability::new(0.05))
     };
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         for (camera, seed) in TestCamera::of(dialect).zip(0..) {
             let mut simulation = streaming(&camera, true, seed, lossy);
             start(&mut simulation);
@@ -310,7 +310,7 @@ fn script_events(script: &CameraScript) -> Vec<TalkEvent> {
 /// The camera sends an unknown identity and unknown credentials, and repeats its login.
 #[test]
 fn any_login_of_the_camera_is_accepted() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.authenticate();
         script.with(|client, now| client.start_talk(now));

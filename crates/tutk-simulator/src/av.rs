@@ -5,6 +5,7 @@
 //! ```
 
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -37,7 +38,7 @@ const MAX_REPLIES: usize = 32;
 /// The AV protocol with one client.
 #[derive(Debug)]
 pub(crate) struct AvCamera {
-    dialect: &'static Dialect,
+    dialect: Arc<Dialect>,
     phase: Phase,
     login: CameraLogin,
     login_answer: Option<[u8; ANSWER_LEN]>,
@@ -69,18 +70,14 @@ pub(crate) struct AvCamera {
 }
 
 impl AvCamera {
-    pub(crate) fn new(
-        dialect: &'static Dialect,
-        login: CameraLogin,
-        exchange: CameraExchange,
-    ) -> Self {
+    pub(crate) fn new(dialect: Arc<Dialect>, login: CameraLogin, exchange: CameraExchange) -> Self {
         Self {
+            counter: AvCounter::new(&dialect),
             dialect,
             phase: Phase::Dtls,
             login,
             login_answer: None,
             exchange,
-            counter: AvCounter::new(dialect),
             replies: VecDeque::new(),
             numbered: NumberedMessages::default(),
             reset: false,
@@ -404,7 +401,7 @@ impl AvCamera {
             return;
         }
         if self.stream.is_none() {
-            match Stream::new(context.shared, self.dialect, self.resend, now) {
+            match Stream::new(context.shared, &self.dialect, self.resend, now) {
                 Ok(stream) => {
                     self.stream = Some(stream);
                     self.reset = context.shared.config.personality.buffer_reset;

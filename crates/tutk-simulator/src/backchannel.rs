@@ -9,13 +9,12 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use av_login::{ClientEvent, ClientLogin, ClientOutput, Nonce, Password, User};
+use av_login::{ClientEvent, ClientLogin, ClientOutput, LoginLayout, Nonce, Password, User};
 use bytes::Bytes;
 use dtls_psk::{CipherSuite, Connection};
 use rand::RngExt as _;
 use rand::rngs::StdRng;
 use tutk_frame::TalkPacket;
-use tutk_session::Dialect;
 use tutk_session::internal::{BACKCHANNEL, Channel, Outbox, REPEAT_INTERVAL, Wrapper};
 use tutk_time::Instant;
 
@@ -24,7 +23,7 @@ use crate::event::{ClientId, ReceivedAudio, SimulatorEvent};
 /// The configuration of all backchannels in one dialect.
 #[derive(Debug)]
 pub(crate) struct BackchannelConfig {
-    dialect: &'static Dialect,
+    layout: LoginLayout,
     dtls: Arc<dtls_psk::Config>,
     password: Password,
 }
@@ -42,13 +41,9 @@ pub(crate) struct Backchannel {
 }
 
 impl BackchannelConfig {
-    pub(crate) fn new(
-        dialect: &'static Dialect,
-        dtls: dtls_psk::Config,
-        password: Password,
-    ) -> Self {
+    pub(crate) fn new(layout: LoginLayout, dtls: dtls_psk::Config, password: Password) -> Self {
         Self {
-            dialect,
+            layout,
             dtls: Arc::new(dtls.with_suites(&[CipherSuite::PskAes128CbcSha256])),
             password,
         }
@@ -66,7 +61,7 @@ impl BackchannelConfig {
                 Connection::client(Arc::clone(&self.dtls), rng.random(), now)?,
             ),
             login: ClientLogin::new(
-                self.dialect.login,
+                self.layout,
                 User::admin(),
                 self.password.clone(),
                 false,

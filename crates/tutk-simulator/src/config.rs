@@ -35,7 +35,7 @@ pub struct SimulatorConfig {
     /// What the camera does differently from other cameras of its dialect.
     pub personality: Personality,
     /// The dialects that the camera answers in.
-    pub dialects: Vec<&'static Dialect>,
+    pub dialects: Vec<Arc<Dialect>>,
     /// K10003 after a correct response, at most
     /// [`MAX_HL_PAYLOAD`](tutk_session::MAX_HL_PAYLOAD) bytes. `None` reports success
     /// and describes video and audio.
@@ -60,14 +60,14 @@ pub struct SimulatorConfig {
 /// A dialect of the camera, and what is derived from it.
 #[derive(Debug)]
 pub(crate) struct DialectSetup {
-    pub(crate) dialect: &'static Dialect,
+    pub(crate) dialect: Arc<Dialect>,
     pub(crate) dtls: Arc<dtls_psk::Config>,
     pub(crate) password: Password,
     pub(crate) backchannel: BackchannelConfig,
 }
 
 impl SimulatorConfig {
-    /// A camera that answers in every dialect and streams without end. It has the default
+    /// A camera that answers in [`Dialect::ALL`] and streams without end. It has the default
     /// [provider](dtls_psk::crypto) of the cryptography.
     #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
     #[must_use]
@@ -88,7 +88,7 @@ impl SimulatorConfig {
             audio: None,
             speaker: true,
             personality: Personality::STRICT,
-            dialects: Dialect::ALL.to_vec(),
+            dialects: Dialect::ALL.map(Arc::new).into(),
             result: None,
             answers: BTreeMap::new(),
             frames: None,
@@ -118,19 +118,19 @@ impl SimulatorConfig {
 
 impl DialectSetup {
     pub(crate) fn new(
-        dialect: &'static Dialect,
+        dialect: &Arc<Dialect>,
         config: &SimulatorConfig,
         cookie_secret: [u8; 32],
     ) -> Result<Self, Error> {
         let psk = config.credentials.psk(dialect.key);
         let password = (config.credentials)
-            .password(dialect.password)
+            .password(&dialect.password)
             .map_err(Error::Login)?;
         // On the backchannel, the camera is the client. The identity of real cameras there is not
         // known.
         let client = dtls_psk::Config::client_with(config.provider, psk::IDENTITY, psk.clone())
             .with_key_log(config.key_log);
-        let backchannel = BackchannelConfig::new(dialect, client, password.clone());
+        let backchannel = BackchannelConfig::new(dialect.login, client, password.clone());
         let personality = &config.personality;
         let with_ems = personality.extended_master_secret == ExtendedMasterSecret::Accepted;
         let lookup =
@@ -142,7 +142,7 @@ impl DialectSetup {
             .with_cookie_secret(cookie_secret)
             .with_key_log(config.key_log);
         Ok(Self {
-            dialect,
+            dialect: Arc::clone(dialect),
             dtls: Arc::new(dtls),
             password,
             backchannel,

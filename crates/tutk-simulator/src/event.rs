@@ -1,6 +1,7 @@
 //! The events of a simulated camera.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -26,7 +27,7 @@ pub enum SimulatorEvent {
         /// The client.
         client: ClientId,
         /// Its dialect.
-        dialect: &'static Dialect,
+        dialect: Arc<Dialect>,
     },
     /// A client has completed a phase and is in the next one. In [`Phase::Stream`] it is
     /// authenticated.

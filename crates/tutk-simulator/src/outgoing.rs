@@ -1,6 +1,8 @@
 //! Changes datagrams on their way out: ports, tags, session ids and length fields.
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+
 use disco_cipher::tag::Tagger;
 use tutk_frame::cc51::{TAG_LEN, command as cc51};
 use tutk_frame::header::command as iotc;
@@ -26,7 +28,7 @@ const OTHER_SESSION: [u8; 8] = *b"not ours";
 /// Changes the datagrams that the codecs wrote, which are strict.
 #[derive(Debug)]
 pub(crate) struct Outgoing {
-    dialects: Vec<&'static Dialect>,
+    dialects: Vec<Arc<Dialect>>,
     ports: Ports,
     lengths: Lengths,
     tags: Tags,

@@ -62,8 +62,8 @@ impl Peer {
         self.id
     }
 
-    pub(crate) fn dialect(&self) -> &'static Dialect {
-        self.setup.dialect
+    pub(crate) fn dialect(&self) -> &Arc<Dialect> {
+        &self.setup.dialect
     }
 
     /// Returns when to call [`Self::drive`] again.

@@ -36,8 +36,8 @@ use crate::session_ids::SessionIds;
 /// A simulated camera without I/O. It serves many clients at once, each from the clip's first
 /// frame.
 ///
-/// Feed it one input, as a [`Client`](tutk_session::Client). Then call
-/// [`poll_output`](Self::poll_output) until it returns [`Output::Timeout`].
+/// It has the [contract of all state machines](tutk_session#how-to-drive-it): feed it one input,
+/// then call [`poll_output`](Self::poll_output) until it returns [`Output::Timeout`].
 pub struct Simulator {
     shared: Shared,
     side: Arc<Side>,
@@ -137,20 +137,21 @@ impl Simulator {
         }
         let mut dialects = self.dialects.iter();
         let recognised = dialects.find(|setup| setup.dialect.recognises(datagram));
-        let Some(setup) = recognised.cloned() else {
+        let Some(setup) = recognised else {
             self.dropped += 1;
             return;
         };
-        let dialect = setup.dialect;
-        dialect.descramble(datagram);
+        setup.dialect.descramble(datagram);
         // A simulated camera accepts only what docs/protocol.md has.
-        match dialect.parse_exact(&self.side, datagram) {
+        match setup.dialect.parse_exact(&self.side, datagram) {
             Some(Incoming::DiscoveryRequest(query)) => {
-                self.handle_discovery_request(dialect, from, &query)
+                let setup = Arc::clone(setup);
+                self.handle_discovery_request(&setup.dialect, from, &query)
             }
             // Not answered (docs/protocol.md, section 7).
             Some(Incoming::DiscoveryStage2 { uid }) if self.is_addressed(uid) => {}
             Some(Incoming::SessionRequest(request)) => {
+                let setup = Arc::clone(setup);
                 self.handle_session_request(now, &setup, from, &request)
             }
             // It does not prolong the session, because it may be replayed. Authentic heartbeats do.
@@ -183,8 +184,13 @@ impl Simulator {
                     address: from,
                     session,
                 };
-                let records = datagram.get_mut(records).unwrap_or_default();
-                self.handle_data(now, client, dialect, channel, records);
+                let has_session = |peer: &Peer| *peer.dialect() == setup.dialect;
+                if self.peers.get(&client).is_some_and(has_session) {
+                    let records = datagram.get_mut(records).unwrap_or_default();
+                    self.handle_data(now, client, channel, records);
+                } else {
+                    self.dropped += 1;
+                }
             }
             _ => self.dropped += 1,
         }
@@ -205,7 +211,7 @@ impl Simulator {
         self.schedule(now);
     }
 
-    /// Closes all sessions.
+    /// Closes all sessions. Each ends with [`SimulatorEvent::Left`]. Poll afterwards.
     pub fn close(&mut self, now: Instant) {
         while let Some(&client) = self.peers.keys().next() {
             self.remove(client, LeaveReason::CameraClosed);
@@ -272,7 +278,7 @@ impl Simulator {
     /// AuthKey is.
     fn handle_discovery_request(
         &mut self,
-        dialect: &'static Dialect,
+        dialect: &Dialect,
         from: SocketAddr,
         query: &DiscoveryQuery,
     ) {
@@ -309,15 +315,13 @@ impl Simulator {
             self.dropped += 1;
             return;
         }
-        let dialect = setup.dialect;
-        dialect.send_session_answer(&self.side, request, from, &mut self.outbox);
+        (setup.dialect).send_session_answer(&self.side, request, from, &mut self.outbox);
     }
 
     /// Gives the client a session, unless it has one. Returns `false` if that is not possible.
     fn admit(&mut self, now: Instant, client: ClientId, setup: &Arc<DialectSetup>) -> bool {
-        let dialect = setup.dialect;
         if let Some(peer) = self.peers.get(&client) {
-            return dialect == peer.dialect();
+            return setup.dialect == *peer.dialect();
         }
         if self.peers.len() >= self.shared.config.personality.max_clients.max(1) {
             let unauthenticated = self
@@ -334,6 +338,7 @@ impl Simulator {
         match self.make_peer(now, client, setup) {
             Ok(peer) => {
                 self.peers.insert(client, peer);
+                let dialect = Arc::clone(&setup.dialect);
                 self.outbox
                     .event(SimulatorEvent::Joined { client, dialect });
                 true
@@ -351,12 +356,13 @@ impl Simulator {
         client: ClientId,
         setup: &Arc<DialectSetup>,
     ) -> Result<Peer, Error> {
-        let dialect = setup.dialect;
+        let dialect = &setup.dialect;
         let assigned = AssignedSession {
             session: client.session,
             ticket: self.session_ids.ticket(client.address, client.session),
         };
-        let wrapper = Wrapper::new(dialect, Arc::clone(&self.side), assigned, client.address);
+        let side = Arc::clone(&self.side);
+        let wrapper = Wrapper::new(Arc::clone(dialect), side, assigned, client.address);
         let dtls = Arc::clone(&setup.dtls);
         let address = client.address.to_string();
         let dtls = dtls_psk::Connection::server(dtls, address.as_bytes(), self.rng.random(), now);
@@ -377,27 +383,15 @@ impl Simulator {
         exchange.user_rule = (self.device.model().and_then(Model::find))
             .map_or(UserRule::ALL, |model| model.user_rule);
         let exchange = CameraExchange::new(exchange).map_err(Error::Authentication)?;
-        let av = AvCamera::new(dialect, login, exchange);
+        let av = AvCamera::new(Arc::clone(dialect), login, exchange);
         let main = Channel::new(MAIN_CHANNEL, dtls);
         Ok(Peer::new(client, wrapper, main, av, Arc::clone(setup), now))
     }
 
-    fn handle_data(
-        &mut self,
-        now: Instant,
-        client: ClientId,
-        dialect: &'static Dialect,
-        channel: u8,
-        records: &mut [u8],
-    ) {
+    fn handle_data(&mut self, now: Instant, client: ClientId, channel: u8, records: &mut [u8]) {
         let Some(peer) = self.peers.get_mut(&client) else {
-            self.dropped += 1;
             return;
         };
-        if peer.dialect() != dialect {
-            self.dropped += 1;
-            return;
-        }
         if deviations::is_unanswered_hello(records, &self.shared.config.personality) {
             self.dropped += 1;
             return;

@@ -67,7 +67,7 @@ fn reason(script: &ClientScript) -> Option<&LeaveReason> {
 
 #[test]
 fn correct_login_and_response_start_the_stream() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = script(dialect);
         script.log_in();
         let answer = LoginAnswer::parse(&script.packets[0].1).unwrap();
@@ -83,7 +83,7 @@ fn correct_login_and_response_start_the_stream() {
 
 #[test]
 fn wrong_password_is_refused() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = script(dialect);
         script.connect();
         script.log_in_with(b"wrong");
@@ -97,7 +97,7 @@ fn wrong_password_is_refused() {
 
 #[test]
 fn wrong_response_is_refused() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = script(dialect);
         script.log_in();
         let mut auth = k10002(&mut script);
@@ -113,7 +113,7 @@ fn wrong_response_is_refused() {
 /// The index of K10002 and the heartbeat before it: docs/protocol.md, sections 13 and 14.
 #[test]
 fn k10002_needs_its_index_and_an_acknowledgement() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = script(dialect);
         script.log_in();
         let auth = hl((&k10002(&mut script)).into());
@@ -121,7 +121,7 @@ fn k10002_needs_its_index_and_an_acknowledgement() {
         assert!(result(&mut script).is_none(), "{dialect}: not acknowledged");
         script.send_heartbeat(1);
         script.send_ioctl(1, &auth);
-        let count_1_suffices = dialect.name != "summary";
+        let count_1_suffices = *dialect != Dialect::SUMMARY;
         assert_eq!(
             result(&mut script).is_some(),
             count_1_suffices,
@@ -137,7 +137,7 @@ fn k10002_needs_its_index_and_an_acknowledgement() {
 
 #[test]
 fn commands_before_the_login_are_ignored() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = script(dialect);
         script.connect();
         script.send_ioctl(0, &k10000());
@@ -149,7 +149,7 @@ fn commands_before_the_login_are_ignored() {
 
 #[test]
 fn sends_probes_and_keepalives_every_second() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut script = script(dialect);
         script.log_in();
         script.packets.clear();
@@ -162,7 +162,7 @@ fn sends_probes_and_keepalives_every_second() {
             .collect();
         let outside = script.control_datagrams();
         let outside: Vec<_> = outside.iter().map(|sent| sent.at.as_millis()).collect();
-        if dialect.name == "summary" {
+        if *dialect == Dialect::SUMMARY {
             assert!(times.is_empty() && outside.is_empty());
             continue;
         }
@@ -172,7 +172,7 @@ fn sends_probes_and_keepalives_every_second() {
             assert_eq!((packet.len(), &packet[..2]), (16, &[0x0a, 8][..]));
         }
         for sent in script.control_datagrams() {
-            if dialect.name == "cc51" {
+            if *dialect == Dialect::CC51 {
                 continue;
             }
             let head = [4, 2, 0x1a, 0x0a, 8, 0, 0, 0, 0x28, 4, 0x12, 0];
@@ -222,7 +222,7 @@ fn media_packets_have_the_flags_of_their_slices() {
 /// Session requests with forged source addresses must not displace a client in the handshake.
 #[test]
 fn session_requests_do_not_evict_a_client_in_the_handshake() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let mut config = SimulatorConfig::new(credentials(), clip(1, 20, 10));
         config.personality.max_clients = 3;
         let mut script = ClientScript::new(dialect, config);

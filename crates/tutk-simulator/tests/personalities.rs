@@ -139,8 +139,8 @@ fn keepalives_of_the_client_are_answered_if_configured() {
         let mut script = script(personality);
         script.log_in();
         script.datagrams.clear();
-        let (dialect, session) = (script.dialect, script.session);
-        let keepalive = keepalive(dialect, Direction::ToCamera, session, 0);
+        let session = script.session;
+        let keepalive = keepalive(&script.dialect, Direction::ToCamera, session, 0);
         script.send_datagram(|out| out.extend_from_slice(&keepalive));
         let sent = script.control_datagrams();
         let head = [4, 2, 0x1a, 0x0a, 8, 0, 0, 0, 0x28, 4, 0x12, 0];

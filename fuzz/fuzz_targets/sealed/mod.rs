@@ -75,7 +75,7 @@ impl Session {
         }
         let parameters = handshake.parameters().expect("both hellos");
         let session = Self {
-            dialect: Dialect::ALL[usize::from(dialect) % Dialect::ALL.len()],
+            dialect: &Dialect::ALL[usize::from(dialect) % Dialect::ALL.len()],
             keys: RecordKeys::new(default_provider(), parameters, &MASTER).expect("keys"),
             sequence: 0,
         };

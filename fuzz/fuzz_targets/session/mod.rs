@@ -8,6 +8,7 @@ mod provider;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tutk_session::hl_ioctl::{HlMessage, Request};
@@ -551,7 +552,7 @@ impl World {
 
 fn new_client(dialect: &'static Dialect, seed: u64, epoch: Epoch) -> Client {
     let mut config = ClientConfig::new_with(provider::CLIENT, camera_address(), credentials());
-    config.dialects = vec![dialect];
+    config.dialects = vec![Arc::new(dialect.clone())];
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     Client::new(config, bytes, epoch)

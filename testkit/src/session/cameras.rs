@@ -1,6 +1,7 @@
 //! Simulated cameras for tests whose statements hold for any camera.
 
 use std::fmt;
+use std::sync::Arc;
 
 use tutk_session::{ClientConfig, Dialect};
 use tutk_simulator::{
@@ -15,7 +16,7 @@ const COMBINATIONS: u64 = 4;
 /// A personality in a dialect.
 #[derive(Debug, Clone)]
 pub struct TestCamera {
-    pub dialect: &'static Dialect,
+    pub dialect: Arc<Dialect>,
     pub personality: Personality,
     /// The name of the personality, and its seed.
     name: String,
@@ -24,11 +25,11 @@ pub struct TestCamera {
 impl TestCamera {
     /// All personalities that answer, in all dialects.
     pub fn all() -> impl Iterator<Item = Self> {
-        Dialect::ALL.into_iter().flat_map(Self::of)
+        Dialect::ALL.iter().flat_map(Self::of)
     }
 
     /// All personalities that answer, in one dialect.
-    pub fn of(dialect: &'static Dialect) -> impl Iterator<Item = Self> {
+    pub fn of(dialect: &Dialect) -> impl Iterator<Item = Self> {
         let seeds = |name: &str| match name {
             "random" => 0..COMBINATIONS,
             _ => 0..1,
@@ -41,20 +42,20 @@ impl TestCamera {
 
     /// All personalities that answer, each in one dialect, for tests that take long.
     pub fn in_turn() -> impl Iterator<Item = Self> {
-        let dialects = Dialect::ALL.into_iter().cycle();
+        let dialects = Dialect::ALL.map(Arc::new).into_iter().cycle();
         let each = dialects.zip(Self::of(&Dialect::TRANSCODE));
         each.map(|(dialect, camera)| Self { dialect, ..camera })
     }
 
     /// The camera that docs/protocol.md prefers.
-    pub fn strict(dialect: &'static Dialect) -> Self {
+    pub fn strict(dialect: &Dialect) -> Self {
         Self::new(dialect, "strict", 0)
     }
 
     /// The personality with this name. Only `random` uses the seed.
-    pub fn new(dialect: &'static Dialect, name: &str, seed: u64) -> Self {
+    pub fn new(dialect: &Dialect, name: &str, seed: u64) -> Self {
         Self {
-            dialect,
+            dialect: Arc::new(dialect.clone()),
             personality: Personality::by_name(name, seed).unwrap(),
             name: format!("{name} {seed}"),
         }
@@ -62,7 +63,7 @@ impl TestCamera {
 
     /// Configurations of both sides, as of [`Simulation::pair`].
     pub fn pair(&self, clip: Clip) -> (ClientConfig, SimulatorConfig) {
-        let (mut client, mut camera) = Simulation::pair(self.dialect, clip);
+        let (mut client, mut camera) = Simulation::pair(&self.dialect, clip);
         self.apply(&mut client, &mut camera);
         (client, camera)
     }
@@ -88,7 +89,7 @@ impl TestCamera {
     pub fn uses_resend_mode(&self, client: &ClientConfig) -> bool {
         client.resend.applies_to(client.model.as_deref())
             && self.personality.resend.is_some()
-            && self.dialect != &Dialect::SUMMARY
+            && *self.dialect != Dialect::SUMMARY
     }
 }
 

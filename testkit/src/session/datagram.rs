@@ -52,7 +52,7 @@ pub fn iotc_layout(dialect: &Dialect) -> Option<IotcLayout> {
 /// The dialects with an IOTC header.
 pub fn iotc_dialects() -> impl Iterator<Item = (&'static Dialect, IotcLayout)> {
     let with_layout = |dialect| Some((dialect, iotc_layout(dialect)?));
-    Dialect::ALL.into_iter().filter_map(with_layout)
+    Dialect::ALL.iter().filter_map(with_layout)
 }
 
 /// The DTLS records of a descrambled datagram, if it has any.

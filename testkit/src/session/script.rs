@@ -42,7 +42,7 @@ pub type ClientScript = Script<Simulator>;
 
 /// A scripted side of a session.
 pub struct Script<Peer: StateMachine> {
-    pub dialect: &'static Dialect,
+    pub dialect: Arc<Dialect>,
     /// The client or simulated camera under test.
     pub peer: Peer,
     pub start: Instant,
@@ -78,14 +78,14 @@ pub struct Sent {
 
 impl<Peer: StateMachine> Script<Peer> {
     fn with_peer(
-        dialect: &'static Dialect,
+        dialect: &Dialect,
         peer: Peer,
         start: Instant,
         address: SocketAddr,
         session: SessionId,
     ) -> Self {
         let mut script = Self {
-            dialect,
+            dialect: Arc::new(dialect.clone()),
             peer,
             start,
             now: start,
@@ -131,7 +131,7 @@ impl<Peer: StateMachine> Script<Peer> {
     pub fn send_datagram(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
         let mut datagram = Vec::new();
         write(&mut datagram);
-        scramble(self.dialect, &mut datagram);
+        scramble(&self.dialect, &mut datagram);
         self.send_raw(self.address, &datagram);
     }
 
@@ -190,7 +190,7 @@ impl<Peer: StateMachine> Script<Peer> {
 
     /// The datagrams without DTLS records.
     pub fn control_datagrams(&self) -> Vec<&Sent> {
-        let is_control = |sent: &&Sent| records(self.dialect, &sent.bytes).is_none();
+        let is_control = |sent: &&Sent| records(&self.dialect, &sent.bytes).is_none();
         self.datagrams.iter().filter(is_control).collect()
     }
 
@@ -204,7 +204,7 @@ impl<Peer: StateMachine> Script<Peer> {
             payload_len: u16::try_from(records.len()).unwrap(),
         };
         self.sequence = self.sequence.wrapping_add(1);
-        data(self.dialect, header, records)
+        data(&self.dialect, header, records)
     }
 
     /// Passes output between the peer and DTLS until there is none. Returns `true` if the peer had
@@ -218,7 +218,7 @@ impl<Peer: StateMachine> Script<Peer> {
             self.events.extend(output.events);
             let mut received = Vec::new();
             for (to, mut bytes) in output.datagrams {
-                descramble(self.dialect, &mut bytes);
+                descramble(&self.dialect, &mut bytes);
                 received.extend(self.records_of(&bytes));
                 let at = self.elapsed();
                 self.datagrams.push(Sent { at, to, bytes });
@@ -257,12 +257,12 @@ impl<Peer: StateMachine> Script<Peer> {
     /// Returns the records of the main channel, and keeps those of the backchannel. Notes the
     /// session of a discovery request.
     fn records_of(&mut self, plain: &[u8]) -> Option<Vec<u8>> {
-        if let Some(layout) = iotc_layout(self.dialect)
+        if let Some(layout) = iotc_layout(&self.dialect)
             && let Ok(Iotc::DiscoveryRequest(request)) = Iotc::parse(plain, layout)
         {
             self.session = request.session;
         }
-        let records = records(self.dialect, plain)?;
+        let records = records(&self.dialect, plain)?;
         match DataHeader::parse(plain, self.dialect.wrapper()) {
             Ok(header) if header.channel == 1 => {
                 self.backchannel.push(records);
@@ -274,21 +274,21 @@ impl<Peer: StateMachine> Script<Peer> {
 }
 
 impl CameraScript {
-    pub fn new(dialect: &'static Dialect) -> Self {
+    pub fn new(dialect: &Dialect) -> Self {
         Self::with_config(dialect, |_| {})
     }
 
-    pub fn with_config(dialect: &'static Dialect, change: impl FnOnce(&mut ClientConfig)) -> Self {
+    pub fn with_config(dialect: &Dialect, change: impl FnOnce(&mut ClientConfig)) -> Self {
         let start = start();
         let mut config = ClientConfig::new(camera_address(), credentials());
-        config.dialects = vec![dialect];
+        config.dialects = vec![Arc::new(dialect.clone())];
         change(&mut config);
         let client = Client::new(config, seed(1), epoch(start, start));
         Self::with_peer(dialect, client, start, camera_address(), ASSIGNED)
     }
 
     /// A script that has completed all phases before `phase`.
-    pub fn in_phase(dialect: &'static Dialect, phase: tutk_session::Phase) -> Self {
+    pub fn in_phase(dialect: &Dialect, phase: tutk_session::Phase) -> Self {
         use tutk_session::Phase;
         let mut script = Self::new(dialect);
         match phase {
@@ -311,7 +311,7 @@ impl CameraScript {
             session: Some(self.session),
             address: None,
         };
-        match iotc_layout(self.dialect) {
+        match iotc_layout(&self.dialect) {
             Some(layout) => self.send_datagram(|out| answer.write(layout.discovery, out)),
             None => self.send_datagram(|out| cc51_discovery(1, TICKET, ASSIGNED).write(out)),
         }
@@ -329,7 +329,7 @@ impl CameraScript {
             uid: None,
             session: None,
         };
-        match iotc_layout(self.dialect) {
+        match iotc_layout(&self.dialect) {
             Some(_) => self.send_datagram(|out| answer.write(out)),
             None => self.send_datagram(|out| cc51_discovery(3, TICKET, ASSIGNED).write(out)),
         }
@@ -426,8 +426,8 @@ impl CameraScript {
 }
 
 impl ClientScript {
-    pub fn new(dialect: &'static Dialect, mut config: SimulatorConfig) -> Self {
-        config.dialects = vec![dialect];
+    pub fn new(dialect: &Dialect, mut config: SimulatorConfig) -> Self {
+        config.dialects = vec![Arc::new(dialect.clone())];
         let start = start();
         let camera =
             Simulator::new(config, camera_address(), seed(1), epoch(start, start)).unwrap();
@@ -436,7 +436,7 @@ impl ClientScript {
 
     /// Requests a session with this id.
     pub fn request_session(&mut self, session: SessionId) {
-        let Some(layout) = iotc_layout(self.dialect) else {
+        let Some(layout) = iotc_layout(&self.dialect) else {
             return self.request_cc51_session(session);
         };
         let stamp = layout.session.stamp(1_760_000_000);
@@ -501,7 +501,7 @@ impl ClientScript {
     /// Completes all phases up to the login.
     pub fn log_in(&mut self) {
         self.connect();
-        match self.dialect.password {
+        match self.dialect.password.clone() {
             PasswordRule::Fixed(password) => self.log_in_with(password.as_bytes()),
             _ => self.log_in_with(credentials().enr.reveal()),
         }

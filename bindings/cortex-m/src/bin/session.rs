@@ -105,6 +105,6 @@ fn clip() -> Clip {
 fn camera(clip: Clip) -> Simulator {
     let credentials = credentials().unwrap_or_else(|error| fail(error));
     let mut config = SimulatorConfig::new(credentials, clip);
-    config.dialects = vec![&Dialect::TRANSCODE];
+    config.dialects = vec![Dialect::TRANSCODE.into()];
     Simulator::new(config, CAMERA, [2; 32], epoch()).unwrap_or_else(|error| fail(error))
 }

@@ -1,7 +1,9 @@
 //! `tutk discover`: finds cameras and their dialect.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 use tutk_runtime::tutk_session::{
@@ -41,7 +43,7 @@ pub(crate) async fn run(
     let mut plan = DiscoveryPlan::new(scopes(args, &known), &interfaces);
     if args.sweep {
         // Every host is asked, so only in the dialects of real cameras.
-        plan.dialects = Dialect::DETECTED.to_vec();
+        plan.dialects = Dialect::DETECTED.map(Arc::new).into();
         plan.add_sweep(
             &interfaces,
             known.iter().find_map(|known| Some(known.at?.ip())),
@@ -238,7 +240,7 @@ fn describe(found: &DiscoveredCamera, known: &[Known]) -> FoundCamera {
         address: found.address.to_string(),
         // Escaped, because it comes from the network.
         uid: found.uid.as_bytes().escape_ascii().to_string(),
-        dialect: found.dialect.name,
+        dialect: Arc::clone(&found.dialect),
         ms: milliseconds(found.round_trip),
         name: known.and_then(|known| known.name.clone()),
         model: known.and_then(|known| known.model.clone()),
@@ -246,10 +248,10 @@ fn describe(found: &DiscoveredCamera, known: &[Known]) -> FoundCamera {
 }
 
 /// Returns the dialect if all cameras speak the same one.
-fn common_dialect(cameras: &[FoundCamera]) -> Option<&'static str> {
-    let first = cameras.first()?.dialect;
-    let same = cameras.iter().all(|camera| camera.dialect == first);
-    same.then_some(first)
+fn common_dialect(cameras: &[FoundCamera]) -> Option<Cow<'static, str>> {
+    let first = &cameras.first()?.dialect;
+    let same = cameras.iter().all(|camera| camera.dialect == *first);
+    same.then(|| first.name.clone())
 }
 
 fn header() -> String {
@@ -264,7 +266,7 @@ fn row(camera: &FoundCamera) -> String {
         "{:<22} {:<20} {:<10} {:>7.1} ms  {:<16} {}",
         camera.address,
         camera.uid,
-        camera.dialect,
+        camera.dialect.name,
         camera.ms,
         camera.name.as_deref().unwrap_or("-"),
         camera.model.as_deref().unwrap_or("-"),

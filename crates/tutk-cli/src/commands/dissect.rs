@@ -245,11 +245,14 @@ fn write_session(out: &mut impl Write, session: &Session) -> io::Result<()> {
         number,
         client,
         camera,
-        dialect,
         packets,
         media,
         ..
     } = session;
+    let dialect = session
+        .dialect
+        .as_ref()
+        .map_or("plain", |dialect| &dialect.name);
     write!(
         out,
         "session {number}: {client} → {camera}, {dialect}, {packets} packets"
@@ -314,7 +317,7 @@ fn write_report(report: &mut Report, dissector: &Dissector) {
     let Some(session) = dissector.sessions().last() else {
         return;
     };
-    report.dialect = Some(session.dialect);
+    report.dialect = session.dialect.as_ref().map(|dialect| dialect.name.clone());
     report.frames = session.media.video;
     report.keyframes = session.media.key;
     report.bytes = session.media.bytes;

@@ -54,7 +54,7 @@ pub(crate) async fn run(
     report.model.clone_from(&seen.model);
     if let Some(best) = seen.best_attempt() {
         report.phases.clone_from(&best.phases);
-        report.dialect = best.dialect;
+        report.dialect.clone_from(&best.dialect);
     }
     if let Some(stream) = &seen.stream {
         (report.frames, report.keyframes) = (stream.video_frames, stream.key_frames);

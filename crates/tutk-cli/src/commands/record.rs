@@ -65,7 +65,7 @@ pub(crate) async fn run(
     let SelectedCamera { url, name, network } = camera;
     let (model, network) = (url.model.clone(), args.network.settings().or(&network));
     let audio = target.has_audio();
-    let mut settings = camera::settings(url, address, &network, args.dialect, args.resend, audio);
+    let mut settings = camera::settings(url, address, &network, &args.dialect, args.resend, audio);
     settings.client.set_clock = args.set_clock;
     settings.client.key_log = keylog.is_some() || capture.is_some();
     settings.observer = capture.as_ref().map(Capture::observer);

@@ -47,7 +47,7 @@ pub(crate) async fn run(
         headline: format!(
             "simulates session {session} of {}: {}, {} video frames; its address is",
             args.file.display(),
-            behaviour.dialect.unwrap_or("unknown dialect"),
+            (behaviour.dialect.as_ref()).map_or("unknown dialect", |dialect| &dialect.name),
             video.count(),
         ),
         config,

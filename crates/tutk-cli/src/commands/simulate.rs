@@ -350,7 +350,7 @@ impl Clients<'_> {
                     client,
                     format_args!("requests a session, dialect {dialect}"),
                 );
-                self.report.dialect = Some(dialect.name);
+                self.report.dialect = Some(dialect.name.clone());
                 let viewer = Viewer {
                     first: false,
                     phase: Phase::Dtls,

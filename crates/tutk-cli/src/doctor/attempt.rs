@@ -138,7 +138,7 @@ impl Running {
     fn handle_session(&mut self, event: Event) -> Option<Progress> {
         match event {
             Event::Found { dialect, .. } => {
-                self.attempt.dialect = Some(dialect.name);
+                self.attempt.dialect = Some(dialect.name.clone());
                 None
             }
             Event::Phase(report) => {

@@ -1,12 +1,14 @@
 //! What the steps have found, as plain data.
 
+use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
-use tutk_runtime::tutk_session::Phase;
+use tutk_runtime::tutk_session::{Dialect, Phase};
 
 use super::stream::StreamReport;
-use crate::report::PhaseTime;
+use crate::report::{self, PhaseTime};
 
 /// Everything that the steps have found. It contains no UID, key or password.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -183,7 +185,8 @@ pub(crate) struct QueryAnswer {
     pub(crate) same_address: bool,
     /// It contains the camera's UID.
     pub(crate) own_uid: bool,
-    pub(crate) dialect: &'static str,
+    #[serde(serialize_with = "report::dialect_name")]
+    pub(crate) dialect: Arc<Dialect>,
     pub(crate) ms: f64,
 }
 
@@ -211,7 +214,7 @@ impl Query {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Attempt {
     pub(crate) kind: AttemptKind,
-    pub(crate) dialect: Option<&'static str>,
+    pub(crate) dialect: Option<Cow<'static, str>>,
     /// The completed phases.
     pub(crate) phases: Vec<PhaseTime>,
     /// The last completed phase.

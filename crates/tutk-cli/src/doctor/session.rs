@@ -1,6 +1,6 @@
 //! Attempts to open a session.
 
-use std::sync::LazyLock;
+use std::sync::Arc;
 
 use tutk_runtime::tutk_session::av_login::LoginLayout;
 use tutk_runtime::tutk_session::dtls_psk::{self, AlertDescription, CipherSuite};
@@ -32,19 +32,9 @@ const fn offer(suites: &'static [CipherSuite], extended_master_secret: bool) -> 
 pub(super) const SDK_PASSWORD_AT: u16 = 281;
 
 /// Returns the dialect with the login layout of the SDK.
-pub(super) fn with_sdk_login(dialect: &'static Dialect) -> &'static Dialect {
-    static TRANSCODE: LazyLock<Dialect> = LazyLock::new(|| sdk_login(&Dialect::TRANSCODE));
-    static CC51: LazyLock<Dialect> = LazyLock::new(|| sdk_login(&Dialect::CC51));
-    static SUMMARY: LazyLock<Dialect> = LazyLock::new(|| sdk_login(&Dialect::SUMMARY));
-    let copies = [&*TRANSCODE, &*CC51, &*SUMMARY];
-    let copy = copies.into_iter().find(|copy| copy.name == dialect.name);
-    copy.unwrap_or(dialect)
-}
-
-fn sdk_login(dialect: &Dialect) -> Dialect {
-    let mut copy = dialect.clone();
-    copy.login = LoginLayout::AuthAt542;
-    copy
+pub(super) fn with_sdk_login(mut dialect: Arc<Dialect>) -> Arc<Dialect> {
+    Arc::make_mut(&mut dialect).login = LoginLayout::AuthAt542;
+    dialect
 }
 
 /// Returns the phase and the kind of a session's error.
@@ -91,14 +81,6 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-
-    #[test]
-    fn copies_of_dialects_differ_only_in_the_login() {
-        for dialect in Dialect::ALL {
-            let copy = with_sdk_login(dialect);
-            assert_eq!((copy, copy.login), (dialect, LoginLayout::AuthAt542));
-        }
-    }
 
     #[test]
     fn errors_have_a_phase_and_a_kind() {

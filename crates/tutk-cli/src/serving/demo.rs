@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use tutk_runtime::tutk_session::{CameraUrl, Credentials, Dialect};
@@ -31,7 +32,7 @@ struct Kind {
     mac: &'static str,
     stream: &'static [u8],
     sound: SoundChoice,
-    dialect: &'static Dialect,
+    dialect: Dialect,
     loss: f32,
 }
 
@@ -42,7 +43,7 @@ const KINDS: [Kind; 3] = [
         mac: "02005EC0FF01",
         stream: clip::BUILT_IN,
         sound: SoundChoice::Pcmu,
-        dialect: &Dialect::TRANSCODE,
+        dialect: Dialect::TRANSCODE,
         loss: 0.0,
     },
     Kind {
@@ -51,7 +52,7 @@ const KINDS: [Kind; 3] = [
         mac: "02005EC0FF02",
         stream: H265,
         sound: SoundChoice::Aac,
-        dialect: &Dialect::TRANSCODE,
+        dialect: Dialect::TRANSCODE,
         loss: 0.0,
     },
     Kind {
@@ -60,7 +61,7 @@ const KINDS: [Kind; 3] = [
         mac: "02005EC0FF03",
         stream: clip::BUILT_IN,
         sound: SoundChoice::Pcma,
-        dialect: &Dialect::CC51,
+        dialect: Dialect::CC51,
         loss: 0.01,
     },
 ];
@@ -79,7 +80,7 @@ pub(crate) fn begin() -> Result<(Vec<SimulatedCamera>, BTreeMap<String, CameraPl
             BUILT_IN_FPS,
         )?;
         let mut config = SimulatorConfig::new(credentials.clone(), clip.clip);
-        config.dialects = vec![kind.dialect];
+        config.dialects = vec![Arc::new(kind.dialect.clone())];
         config.audio = sound::load(kind.sound)?;
         config.impairment.loss = kind.loss;
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -99,7 +100,7 @@ pub(crate) fn begin() -> Result<(Vec<SimulatedCamera>, BTreeMap<String, CameraPl
             sound: true,
             record: None,
             capture: None,
-            dialect: DialectChoice::One(kind.dialect),
+            dialect: DialectChoice::One(Arc::new(kind.dialect.clone())),
             // Retransmission repairs the losses of this camera.
             resend: match kind.loss > 0.0 {
                 true => ResendChoice::On,

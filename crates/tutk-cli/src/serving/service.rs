@@ -168,7 +168,7 @@ fn settings(plan: &CameraPlan) -> CameraSettings {
     let camera = plan.camera.clone();
     // A name is looked up before each attempt.
     let address = camera::literal_address(&camera);
-    let (dialect, resend, network) = (plan.dialect, plan.resend, &plan.network);
+    let (dialect, resend, network) = (&plan.dialect, plan.resend, &plan.network);
     let mut settings = camera::settings(camera, address, network, dialect, resend, plan.sound);
     settings.client.set_clock = plan.set_clock;
     settings.keep = plan.keep;

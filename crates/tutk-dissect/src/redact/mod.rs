@@ -16,9 +16,10 @@ mod tags;
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tutk_session::{AuthKey, CredentialParts, Credentials, Mac, derive_auth_key};
+use tutk_session::{AuthKey, CredentialParts, Credentials, Dialect, Mac, derive_auth_key};
 
 use self::fakes::Fakes;
 use self::sealer::Sealers;
@@ -133,6 +134,13 @@ impl Redactor {
         );
         redactor.add_auth_key(&real, &fake);
         Ok(redactor)
+    }
+
+    /// Sets the dialects to recognise; by default [`Dialect::ALL`].
+    #[must_use]
+    pub fn with_dialects(mut self, dialects: Vec<Arc<Dialect>>) -> Self {
+        self.dissector = self.dissector.with_dialects(dialects);
+        self
     }
 
     /// Adds another MAC address that may be the camera's, and the AuthKey that follows from it.

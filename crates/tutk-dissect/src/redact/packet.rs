@@ -33,7 +33,7 @@ impl Redactor {
     }
 
     pub(super) fn packet(&mut self, packet: Packet) -> Vec<u8> {
-        let dialect = Dialect::by_name(packet.dialect);
+        let dialect = packet.dialect.as_deref();
         let real = &packet.opened.datagram;
         let mut bytes = real.clone();
         if packet.opened.records.is_empty() {

@@ -186,7 +186,7 @@ fn secrets(original: &Capture, dissected: &Dissected) -> Vec<(String, Vec<u8>)> 
     {
         let challenge = message.payload[1..17].try_into().unwrap();
         let status = ChallengeStatus::from_byte(message.payload[0]);
-        for dialect in Dialect::ALL {
+        for dialect in &Dialect::ALL {
             let response = challenge_response(dialect.challenge, status, challenge, &real.enr);
             add("response", &response.unwrap());
         }
@@ -226,7 +226,7 @@ fn no_secret_remains_in_any_encoding() {
         for name in expected {
             assert!(
                 known.iter().any(|known| known == name)
-                    || (dialect.name == "cc51" && name == "UID, raw"),
+                    || (*dialect == Dialect::CC51 && name == "UID, raw"),
                 "{dialect}: {name} not in {known:?}"
             );
         }
@@ -250,7 +250,7 @@ fn no_secret_remains_in_any_encoding() {
 
 #[test]
 fn layout_and_order_remain_and_the_copy_can_be_decrypted() {
-    for dialect in Dialect::ALL {
+    for dialect in &Dialect::ALL {
         let original = session(dialect, false);
         let before = original.dissect();
         let copy = redact(&original.file);

@@ -34,7 +34,7 @@ pub(super) struct CameraJson {
     model: Option<String>,
     firmware: Option<String>,
     /// The camera's dialect of the protocol.
-    dialect: Option<&'static str>,
+    dialect: Option<String>,
     video: Option<VideoJson>,
     sound: Option<SoundJson>,
     /// The viewers of all outputs.
@@ -167,7 +167,7 @@ async fn json(state: &AppState, camera: &Camera, headers: &HeaderMap) -> CameraJ
         state: StateJson::of(camera),
         model: details.model,
         firmware: details.firmware,
-        dialect: details.dialect,
+        dialect: details.dialect.map(|dialect| dialect.to_string()),
         video: video.map(|video| {
             let size = video.parameters();
             VideoJson {

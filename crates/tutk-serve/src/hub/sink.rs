@@ -91,7 +91,7 @@ impl CameraSink {
     fn session_event(&mut self, event: Event) {
         match event {
             Event::Found { dialect, .. } => {
-                self.shared.lock().details.dialect = Some(dialect.name);
+                self.shared.lock().details.dialect = Some(dialect);
                 self.attempt_proceeds();
             }
             Event::Authenticated(result) => {

@@ -1,9 +1,10 @@
 //! Statistics of a camera and of its viewers.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use tutk_session::{Disconnect, Tally};
+use tutk_session::{Dialect, Disconnect, Tally};
 
 /// The state of a camera's session.
 #[derive(Debug, Clone)]
@@ -49,8 +50,8 @@ pub struct CameraDetails {
     pub model: Option<String>,
     /// The firmware version, from the camera.
     pub firmware: Option<String>,
-    /// The name of the dialect that the camera speaks.
-    pub dialect: Option<&'static str>,
+    /// The dialect that the camera speaks.
+    pub dialect: Option<Arc<Dialect>>,
     /// Video frames per second, as the camera reports them.
     pub fps: Option<u32>,
     /// The address at which the camera was found by its UID, if it is not the configured one.

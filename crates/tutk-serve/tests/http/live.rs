@@ -193,7 +193,7 @@ async fn segments_are_valid_on_a_lossy_network() {
         return;
     }
     let mut config = camera_with_audio(H264, Codec::Pcmu);
-    config.dialects = vec![&Dialect::CC51];
+    config.dialects = vec![Dialect::CC51.into()];
     config.impairment = Impairment {
         loss: 0.01,
         reorder: 0.02,

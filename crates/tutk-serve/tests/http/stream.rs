@@ -252,7 +252,7 @@ async fn stream_is_valid_on_a_lossy_network() {
         return;
     }
     let mut config = camera_with_audio(H264, Codec::Pcma);
-    config.dialects = vec![&Dialect::CC51];
+    config.dialects = vec![Dialect::CC51.into()];
     config.impairment = Impairment {
         loss: 0.01,
         seed: 7,

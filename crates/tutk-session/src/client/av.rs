@@ -6,6 +6,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -42,7 +43,7 @@ const MAX_ACKS: usize = 16;
 /// Handles the camera's AV packets, and writes the client's.
 #[derive(Debug)]
 pub(super) struct AvClient {
-    dialect: &'static Dialect,
+    dialect: Arc<Dialect>,
     stage: Stage,
     login: ClientLogin,
     exchange: ClientExchange,
@@ -94,13 +95,13 @@ impl AvClient {
     pub(super) fn new(
         config: &ClientConfig,
         requests: Requests,
-        dialect: &'static Dialect,
+        dialect: &Arc<Dialect>,
         resend: bool,
         epoch: Epoch,
         rng: &mut Random,
     ) -> Result<Self, Error> {
         let credentials = &config.credentials;
-        let password = (credentials.password(dialect.password)).map_err(Error::Login)?;
+        let password = (credentials.password(&dialect.password)).map_err(Error::Login)?;
         let id = match dialect.auth_id {
             AuthIdRule::UidPrefix => {
                 let [a, b, c, d, ..] = credentials.uid.0;
@@ -119,7 +120,7 @@ impl AvClient {
         let exchange = ClientExchange::new(exchange).map_err(Error::Authentication)?;
         let nonce = Nonce(rng.array());
         Ok(Self {
-            dialect,
+            dialect: Arc::clone(dialect),
             stage: Stage::Idle,
             login: ClientLogin::new(
                 dialect.login,

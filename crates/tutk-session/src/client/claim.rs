@@ -41,10 +41,10 @@ impl Client {
         let dialect = match &self.state {
             State::Ended => return None,
             State::Discovering { .. } => {
-                *(self.config.dialects.iter()).find(|dialect| dialect.recognises(datagram))?
+                (self.config.dialects.iter()).find(|dialect| dialect.recognises(datagram))?
             }
             State::RequestingSession { dialect, .. } => dialect,
-            State::Connected(connected) => connected.wrapper.dialect,
+            State::Connected(connected) => &connected.wrapper.dialect,
         };
         let named = match self.peek(dialect, datagram)? {
             Incoming::DiscoveryAnswer { uid, verified, .. } if uid == self.side.uid() => verified,

@@ -2,6 +2,7 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::ops::RangeInclusive;
@@ -46,7 +47,7 @@ pub struct ClientConfig {
     /// camera does not answer it, or refuses it and the model is known.
     pub handshake_offer: Option<HandshakeOffer>,
     /// The dialects to try in parallel. The first one that is answered is used.
-    pub dialects: Vec<&'static Dialect>,
+    pub dialects: Vec<Arc<Dialect>>,
     /// The requested media. Without video, the client does not wait for frames.
     pub media: MediaRequest,
     /// Sets the camera's clock with K10092 when the camera has authenticated the client. The clock
@@ -162,7 +163,7 @@ impl ClientConfig {
             model: None,
             user: None,
             handshake_offer: None,
-            dialects: Dialect::DETECTED.to_vec(),
+            dialects: Dialect::DETECTED.map(Arc::new).into(),
             media: MediaRequest {
                 video: true,
                 audio: true,
@@ -208,7 +209,7 @@ mod tests {
         let behind = behind.unwrap();
         let no_mac = Credentials::with_auth_key(UID, ENR, "qZwi9FaB").unwrap();
         let wakes = r#"{"cameraInfo":{"mac":"AABBCCDDEEFF","encFlag":0,"wakeupFlag":1}}"#;
-        let usual = Dialect::TRANSCODE.connect_request;
+        let usual = &*Dialect::TRANSCODE.connect_request;
         for (credentials, model, payload) in [
             (&own, Some("WVOD1"), wakes.as_bytes()),
             (&behind, Some("HL_WCO2"), wakes.as_bytes()),

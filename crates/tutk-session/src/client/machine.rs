@@ -36,11 +36,9 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(3600);
 
 /// A client of one camera for one session, without I/O.
 ///
-/// Feed it one input ([`handle_datagram`](Self::handle_datagram),
-/// [`handle_timeout`](Self::handle_timeout), [`command`](Self::command), [`close`](Self::close)).
-/// Then call [`poll_output`](Self::poll_output) until it returns [`Output::Timeout`]. It starts to
-/// connect at construction: poll once before the first input. Its functions do not fail:
-/// [`Event::Ended`] reports how the session ended.
+/// It has the [contract of all state machines](crate#how-to-drive-it): feed it one input, then call
+/// [`poll_output`](Self::poll_output) until it returns [`Output::Timeout`]. It starts to connect at
+/// construction: poll once before the first input. [`Event::Ended`] reports how the session ended.
 #[derive(Debug)]
 pub struct Client {
     pub(super) config: ClientConfig,
@@ -79,7 +77,7 @@ pub(super) enum State {
         repeat_at: Instant,
     },
     RequestingSession {
-        dialect: &'static Dialect,
+        dialect: Arc<Dialect>,
         camera: SocketAddr,
         /// Assigned by the camera, in dialects with tickets.
         ticket: Option<u16>,
@@ -297,10 +295,10 @@ impl Client {
 
     /// Returns the dialect of the camera, if it is known.
     #[must_use]
-    pub fn dialect(&self) -> Option<&'static Dialect> {
+    pub fn dialect(&self) -> Option<&Arc<Dialect>> {
         match &self.state {
             State::RequestingSession { dialect, .. } => Some(dialect),
-            State::Connected(connected) => Some(connected.wrapper.dialect),
+            State::Connected(connected) => Some(&connected.wrapper.dialect),
             State::Discovering { .. } | State::Ended => None,
         }
     }
@@ -428,26 +426,7 @@ impl Client {
     pub(super) fn drive(&mut self, now: Instant) {
         let next = match self.state {
             State::Ended => return,
-            State::Discovering { repeat_at } => {
-                let next = self.drive_discovery(now, repeat_at);
-                self.state = State::Discovering { repeat_at: next };
-                Some(next)
-            }
-            State::RequestingSession {
-                dialect,
-                camera,
-                ticket,
-                repeat_at,
-            } => {
-                let next = self.drive_session_request(now, dialect, camera, ticket, repeat_at);
-                self.state = State::RequestingSession {
-                    dialect,
-                    camera,
-                    ticket,
-                    repeat_at: next,
-                };
-                Some(next)
-            }
+            State::Discovering { .. } | State::RequestingSession { .. } => self.drive_setup(now),
             State::Connected(_) => match self.drive_connected(now) {
                 Ok(next) => next,
                 Err(error) => return self.end(now, Err(error)),

@@ -38,7 +38,7 @@ impl Client {
             .dialects
             .iter()
             .find(|dialect| dialect.recognises(datagram));
-        let Some(&dialect) = dialect else {
+        let Some(dialect) = dialect else {
             self.stats.malformed += 1;
             return Ok(());
         };
@@ -52,8 +52,11 @@ impl Client {
             }) if uid == self.side.uid() && (verified || !broadcast) => {
                 self.assignment_verified = verified;
                 self.phase_timer.complete(now, &mut self.outbox);
-                let camera = from;
-                self.outbox.event(Event::Found { camera, dialect });
+                let (camera, dialect) = (from, Arc::clone(dialect));
+                self.outbox.event(Event::Found {
+                    camera,
+                    dialect: Arc::clone(&dialect),
+                });
                 self.start_requests(now, dialect, camera, assigned);
             }
             // Another camera, which may have answered another client's broadcast.
@@ -71,10 +74,11 @@ impl Client {
     ) -> Result<(), Error> {
         let State::RequestingSession {
             dialect, ticket, ..
-        } = self.state
+        } = &self.state
         else {
             return Ok(());
         };
+        let (dialect, ticket) = (Arc::clone(dialect), *ticket);
         match dialect.open(&self.side, datagram, &mut self.stats.tolerated) {
             // In dialects whose answer does not name the session, the source address must do.
             Some(Incoming::SessionAnswer { session })
@@ -89,8 +93,8 @@ impl Client {
                     session: self.session,
                     ticket: ticket.unwrap_or_default(),
                 };
-                let connected = self.connect(now, dialect, assigned, from)?;
                 let sends_keepalives = matches!(dialect.liveness, Liveness::Probes { .. });
+                let connected = self.connect(now, dialect, assigned, from)?;
                 self.phase_timer
                     .set_camera_sends_keepalives(sends_keepalives);
                 self.finished_wait.start(now);
@@ -118,58 +122,58 @@ impl Client {
         Ok(())
     }
 
-    /// Sends discovery requests if they are due. Returns when the next are due.
-    pub(super) fn drive_discovery(&mut self, now: Instant, repeat_at: Instant) -> Instant {
-        if repeat_at > now {
-            return repeat_at;
+    /// Sends the discovery or session requests that are due. Returns when the next are due.
+    pub(super) fn drive_setup(&mut self, now: Instant) -> Option<Instant> {
+        let Self {
+            state,
+            side,
+            session,
+            config,
+            epoch,
+            outbox,
+            ..
+        } = self;
+        let repeat_at = match state {
+            State::Discovering { repeat_at } => {
+                if *repeat_at <= now {
+                    for dialect in &config.dialects {
+                        dialect.send_discovery_request(side, *session, config.camera, outbox);
+                    }
+                }
+                repeat_at
+            }
+            State::RequestingSession {
+                dialect,
+                camera,
+                ticket,
+                repeat_at,
+            } => {
+                if *repeat_at <= now {
+                    let unix = epoch.unix_seconds_at(now);
+                    dialect.send_session_request(side, *session, *ticket, unix, *camera, outbox);
+                }
+                repeat_at
+            }
+            State::Connected(_) | State::Ended => return None,
+        };
+        if *repeat_at <= now {
+            *repeat_at = now + SETUP_INTERVAL;
         }
-        for dialect in &self.config.dialects {
-            dialect.send_discovery_request(
-                &self.side,
-                self.session,
-                self.config.camera,
-                &mut self.outbox,
-            );
-        }
-        now + SETUP_INTERVAL
-    }
-
-    /// Sends a session request if it is due. Returns when the next is due.
-    pub(super) fn drive_session_request(
-        &mut self,
-        now: Instant,
-        dialect: &'static Dialect,
-        camera: SocketAddr,
-        ticket: Option<u16>,
-        repeat_at: Instant,
-    ) -> Instant {
-        if repeat_at > now {
-            return repeat_at;
-        }
-        let unix_seconds = self.epoch.unix_seconds_at(now);
-        dialect.send_session_request(
-            &self.side,
-            self.session,
-            ticket,
-            unix_seconds,
-            camera,
-            &mut self.outbox,
-        );
-        now + SETUP_INTERVAL
+        Some(*repeat_at)
     }
 
     /// Starts to request a session, with the id and ticket from the camera if it assigned them.
     fn start_requests(
         &mut self,
         now: Instant,
-        dialect: &'static Dialect,
+        dialect: Arc<Dialect>,
         camera: SocketAddr,
         assigned: Option<AssignedSession>,
     ) {
         if let Some(assigned) = assigned {
             self.session = assigned.session;
         }
-        self.log_session_request(dialect, camera);
+        self.log_session_request(&dialect, camera);
         self.state = State::RequestingSession {
             dialect,
             camera,
@@ -184,7 +188,7 @@ impl Client {
     fn connect(
         &mut self,
         now: Instant,
-        dialect: &'static Dialect,
+        dialect: Arc<Dialect>,
         assigned: AssignedSession,
         camera: SocketAddr,
     ) -> Result<Box<Connected>, Error> {
@@ -205,22 +209,21 @@ impl Client {
                 source,
             }
         })?;
-        let wrapper = Wrapper::new(dialect, Arc::clone(&self.side), assigned, camera);
         let requests = self.requests.take();
         // Only this layout has slice counters, which retransmission requests need.
         let resend = self.resend && dialect.media == MediaLayout::Slice;
         Ok(Box::new(Connected {
-            wrapper,
             main: Channel::new(MAIN_CHANNEL, dtls),
             keepalive: SessionKeepalive::new(dialect.client_keepalive, now),
             av: AvClient::new(
                 &self.config,
                 requests,
-                dialect,
+                &dialect,
                 resend,
                 self.epoch,
                 &mut self.rng,
             )?,
+            wrapper: Wrapper::new(dialect, Arc::clone(&self.side), assigned, camera),
         }))
     }
 }

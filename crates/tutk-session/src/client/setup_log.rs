@@ -34,11 +34,11 @@ impl Client {
     pub(super) fn log_discovery(&self) {
         let Self { config, side, .. } = self;
         let asked = config.dialects.iter().filter(|asked| asked.supports(side));
-        let names: Vec<_> = asked.map(|asked| asked.name).collect();
+        let names: Vec<_> = asked.map(|asked| &*asked.name).collect();
         tracing::debug!(camera = %config.camera, dialects = ?names, "looking for the camera");
     }
 
-    pub(super) fn log_session_request(&self, dialect: &'static Dialect, camera: SocketAddr) {
+    pub(super) fn log_session_request(&self, dialect: &Dialect, camera: SocketAddr) {
         tracing::debug!(%camera, %dialect, "requesting a session");
     }
 

@@ -40,10 +40,9 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(300);
 /// Keeps a session with one camera, without I/O: connects, reconnects, and puts the frames of all
 /// sessions on one time line.
 ///
-/// Feed it one input, a `handle_*` call, [`command`](Self::command), one of the talk functions or
-/// [`close`](Self::close). Then call [`poll_output`](Self::poll_output) until it returns
-/// [`SupervisorOutput::Timeout`]. With [`Keep::Always`](super::Keep::Always) it starts to connect
-/// at construction: poll once before the first input.
+/// It has the [contract of all state machines](crate#how-to-drive-it). In addition, it asks for
+/// sockets: [`SupervisorOutput`]. With [`Keep::Always`](super::Keep::Always) it starts to connect at
+/// construction: poll once before the first input.
 ///
 /// Each session uses the configured [`ClientConfig`](crate::ClientConfig).
 /// [`SupervisorConfig::initial_commands`] are sent in each session, other commands only once.

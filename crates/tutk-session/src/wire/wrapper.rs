@@ -16,7 +16,7 @@ use crate::output::Outbox;
 /// wrapper"). All channels share one counter of packets; this is the project's choice.
 #[derive(Debug)]
 pub struct Wrapper {
-    pub dialect: &'static Dialect,
+    pub dialect: Arc<Dialect>,
     pub remote: SocketAddr,
     side: Arc<Side>,
     assigned: AssignedSession,
@@ -28,7 +28,7 @@ pub struct Wrapper {
 
 impl Wrapper {
     pub fn new(
-        dialect: &'static Dialect,
+        dialect: Arc<Dialect>,
         side: Arc<Side>,
         assigned: AssignedSession,
         remote: SocketAddr,

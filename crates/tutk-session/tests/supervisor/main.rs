@@ -12,6 +12,7 @@ mod incidents;
 mod reconnecting;
 mod search;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use testkit::session::cameras::TestCamera;
@@ -60,8 +61,8 @@ fn simulation_of(camera: &TestCamera) -> SupervisorSimulation {
 
 fn configs_of(camera: &TestCamera) -> (SupervisorConfig, SimulatorConfig) {
     let (mut config, mut simulated) = (reconnecting(), self::camera());
-    config.client.dialects = vec![camera.dialect];
-    simulated.dialects = vec![camera.dialect];
+    config.client.dialects = vec![Arc::clone(&camera.dialect)];
+    simulated.dialects = vec![Arc::clone(&camera.dialect)];
     camera.apply(&mut config.client, &mut simulated);
     (config, simulated)
 }

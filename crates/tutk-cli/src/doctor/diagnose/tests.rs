@@ -2,6 +2,8 @@
 
 use std::net::SocketAddr;
 
+use tutk_runtime::tutk_session::Dialect;
+
 use super::*;
 use crate::doctor::observations::{CutShort, Neighbour, Query, QueryAnswer, Reach, TcpReach};
 use crate::doctor::session::{ECDHE_PSK, PLAIN_PSK};
@@ -19,7 +21,7 @@ fn answer(from: &str, own_uid: bool) -> QueryAnswer {
         from: address(from),
         same_address: address(from).ip() == address(HERE).ip(),
         own_uid,
-        dialect: "transcode",
+        dialect: Dialect::TRANSCODE.into(),
         ms: 1.0,
     }
 }

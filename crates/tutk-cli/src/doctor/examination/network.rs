@@ -1,6 +1,7 @@
 //! The steps without a session: address, route, device, discovery and search.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use tokio::time::Instant;
 use tutk_runtime::tutk_session::{
@@ -240,7 +241,7 @@ impl Examination {
         let search = Search {
             uid,
             auth_key: credentials.auth_key.clone(),
-            dialects: Dialect::ALL.to_vec(),
+            dialects: Dialect::ALL.map(Arc::new).into(),
             known: known.map(|known| known.ip()),
             port: self.camera.port,
             sweep: self.network.searches(),

@@ -1,6 +1,7 @@
 //! The steps with a session: login, stream, and other handshakes and logins.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tutk_runtime::tutk_session::{ClientConfig, Dialect, MediaRequest, Phase};
@@ -22,13 +23,13 @@ const HANDSHAKE: f64 = 2.0;
 
 impl Examination {
     /// Returns the dialect in which the camera answered. Those of real cameras come first.
-    fn dialect(&self, kind: QueryKind) -> Option<&'static Dialect> {
-        let answered = |dialect: &&Dialect| {
+    fn dialect(&self, kind: QueryKind) -> Option<Arc<Dialect>> {
+        let answered = |dialect: &Dialect| {
             self.seen
                 .answers(kind)
-                .any(|answer| answer.same_address && answer.dialect == dialect.name)
+                .any(|answer| answer.same_address && *answer.dialect == *dialect)
         };
-        Dialect::ALL.into_iter().find(answered)
+        Dialect::ALL.into_iter().find(answered).map(Arc::new)
     }
 
     pub(super) fn config(&self, address: SocketAddr, kind: QueryKind) -> ClientConfig {
@@ -37,7 +38,7 @@ impl Examination {
             self.camera.clone(),
             address,
             &self.network,
-            dialect.map_or(DialectChoice::Auto, DialectChoice::One),
+            &dialect.map_or(DialectChoice::Auto, DialectChoice::One),
             MediaRequest {
                 video: false,
                 audio: false,
