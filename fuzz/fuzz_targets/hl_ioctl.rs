@@ -8,9 +8,9 @@ use hl_ioctl::commands::{
     UserId,
 };
 use hl_ioctl::{
-    AckRule, CameraConfig, CameraExchange, CameraStep, ChallengeRule, ChallengeStatus,
-    ClientConfig, ClientExchange, ClientStep, Command, Enr, HlMessage, Ioctl, Request, UserRule,
-    xxtea,
+    AckRule, CameraConfig, CameraEvent, CameraExchange, CameraOutput, ChallengeRule,
+    ChallengeStatus, ClientConfig, ClientExchange, ClientOutput, Command, Enr, HlMessage, Ioctl,
+    Request, UserRule, xxtea,
 };
 use libfuzzer_sys::fuzz_target;
 
@@ -62,30 +62,33 @@ fn one(bytes: &[u8], client: &mut ClientExchange, camera: &mut CameraExchange) {
     command::<SetResolution>(&message);
 
     let was_over = client.is_over();
-    match client.handle(&message) {
-        Ok(ClientStep::AcknowledgeThenSend(auth)) => {
-            assert!(client.is_answering());
-            let auth = HlMessage::parse(&auth).expect("K10002 is an HL message");
-            assert!(ConnectAuth::decode(auth.payload).is_ok());
+    client.handle_message(&message);
+    while let Some(output) = client.poll_output() {
+        match output {
+            ClientOutput::Transmit { index, message } => {
+                let auth = HlMessage::parse(message).expect("an HL message");
+                assert!(index == 0 || ConnectAuth::decode(auth.payload).is_ok());
+            }
+            ClientOutput::Event(Ok(result)) => {
+                assert!(result.is_success() && client.is_over() && !was_over);
+            }
+            ClientOutput::Event(Err(error)) => {
+                assert!(client.is_over() && !was_over && !error.to_string().is_empty());
+            }
         }
-        Ok(ClientStep::Done(result)) => {
-            assert!(result.is_success() && client.is_over() && !was_over)
-        }
-        Ok(ClientStep::Ignore) => {}
-        Err(error) => assert!(!error.to_string().is_empty()),
     }
-    client.handle_timeout();
+    client.send();
     camera.handle_acknowledgement(message.version);
     let was_accepted = camera.is_accepted();
-    match camera.handle(&message, Ioctl { index: 1, flag: 1 }) {
-        CameraStep::Send(reply) | CameraStep::Refuse { reply } => {
-            assert!(HlMessage::parse(&reply).is_ok());
+    camera.handle_message(&message, Ioctl { index: 1, flag: 1 });
+    while let Some(output) = camera.poll_output() {
+        match output {
+            CameraOutput::Transmit(reply) => assert!(HlMessage::parse(&reply).is_ok()),
+            CameraOutput::Event(CameraEvent::Accepted(_)) => {
+                assert!(!was_accepted && camera.is_accepted());
+            }
+            CameraOutput::Event(_) => {}
         }
-        CameraStep::Accept { reply, .. } => {
-            assert!(!was_accepted && camera.is_accepted());
-            assert!(HlMessage::parse(&reply).is_ok());
-        }
-        CameraStep::Ignore(_) => {}
     }
 }
 

@@ -97,8 +97,8 @@ fn tracker(config: (u16, u8, u8, u8, u8, u32), counters: &[(Counter, u8, u16, u1
         };
         now += Duration::from_micros((*later).into());
         tracker.expect_first(counter.wrapping_sub(3));
-        tracker.received(counter, now);
-        tracker.expect_through(counter.wrapping_add((*left).into()), now);
+        tracker.received(now, counter);
+        tracker.expect_through(now, counter.wrapping_add((*left).into()));
         let rtt = Duration::from_micros((*rtt).into());
         let deadline = tracker.deadline(rtt);
         let request = tracker.request(now, rtt);
@@ -202,7 +202,7 @@ fn slicer(input: &SlicerInput, fates: &[u8]) {
             let counter = slice.counter.expect("the slice layout has counters");
             let sent = &slices_sent[&counter];
             assert_eq!((slice.payload, slice.info), (&sent.0[..], &sent.1[..]));
-            reassembler.push(&slice);
+            reassembler.handle_slice(&slice);
         };
         match packet.group {
             Some(group) => {
@@ -230,7 +230,7 @@ fn slicer(input: &SlicerInput, fates: &[u8]) {
 
 /// Compares the delivered frames with the sent ones. Returns their number.
 fn drain(reassembler: &mut Reassembler, frames: &HashMap<(StreamKind, u32), Bytes>) -> usize {
-    let events = std::iter::from_fn(|| reassembler.poll());
+    let events = std::iter::from_fn(|| reassembler.poll_output());
     let delivered = events.filter_map(|event| match event {
         Event::Frame(frame) => Some(frame),
         Event::Lost(_) => None,

@@ -76,7 +76,7 @@ fuzz_target!(|data: &[u8]| {
                 }
             }
             5 => connection.handle_timeout(now),
-            6 => connection.handle_end(now),
+            6 => connection.close(now),
             _ => {
                 connection.handle_rtcp(now, PEER.into(), rest);
             }

@@ -84,14 +84,14 @@ fn arbitrary_steps(input: &Input<'_>) {
             Step::Packet(layout, bytes) => {
                 if let Some(slice) = read(*layout, bytes) {
                     model.push(&slice);
-                    real.push(&slice);
-                    small.push(&slice);
+                    real.handle_slice(&slice);
+                    small.handle_slice(&slice);
                 }
             }
             Step::Slice { .. } => step.with_slice(|slice| {
                 model.push(slice);
-                real.push(slice);
-                small.push(slice);
+                real.handle_slice(slice);
+                small.handle_slice(slice);
             }),
             Step::SkipTo(video, number) => {
                 let stream = if *video {
@@ -111,7 +111,7 @@ fn arbitrary_steps(input: &Input<'_>) {
         }
         model.compare(&mut real);
         let mut count = 0;
-        while let Some(event) = small.poll() {
+        while let Some(event) = small.poll_output() {
             count += 1;
             if let Event::Frame(frame) = event {
                 assert!(frame.data.len() <= limits.frame_bytes);
@@ -225,8 +225,8 @@ fn sliced(layout: MediaLayout, frames: &[(MediaKind, u8)], order: &[u8]) {
         let Some(packet) = packets.get(at) else {
             continue;
         };
-        reassembler.push(&read(layout, packet).expect("written packets parse"));
-        while let Some(event) = reassembler.poll() {
+        reassembler.handle_slice(&read(layout, packet).expect("written packets parse"));
+        while let Some(event) = reassembler.poll_output() {
             let Event::Frame(frame) = event else { continue };
             let stream = StreamKind::of(frame.kind);
             assert_eq!(

@@ -27,6 +27,7 @@ pub(crate) struct Ours {
     inbox: VecDeque<Vec<u8>>,
     connected: Option<Connected>,
     closed_by_peer: bool,
+    closing: bool,
 }
 
 impl Ours {
@@ -56,6 +57,7 @@ impl Ours {
             inbox: VecDeque::new(),
             connected: None,
             closed_by_peer: false,
+            closing: false,
         })
     }
 
@@ -65,7 +67,7 @@ impl Ours {
             match self.connection.poll_output() {
                 Output::Transmit(datagram) => self.link.send(datagram),
                 Output::Event(Event::Connected(connected)) => self.connected = Some(connected),
-                Output::Event(Event::Closed) => self.closed_by_peer = true,
+                Output::Event(Event::Closed) => self.closed_by_peer = !self.closing,
                 Output::Event(_) => {}
                 Output::Timeout(deadline) => return deadline,
             }
@@ -101,7 +103,7 @@ fn accept(
         let Some(datagram) = link.receive(end.into())? else {
             continue;
         };
-        let accept = acceptor.handle_datagram(peer.as_bytes(), datagram, clock());
+        let accept = acceptor.handle_datagram(clock(), peer.as_bytes(), datagram);
         match accept.map_err(|e| e.to_string())? {
             Accept::Drop => {}
             Accept::Reply(reply) => {
@@ -189,6 +191,7 @@ impl Endpoint for Ours {
     }
 
     fn close(&mut self) -> Result<(), String> {
+        self.closing = true;
         self.connection.close();
         self.drain();
         Ok(())

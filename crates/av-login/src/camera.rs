@@ -17,7 +17,10 @@ use crate::text::{Password, User};
 /// Checks logins as a camera does.
 ///
 /// Pass each login packet to [`handle_packet`](Self::handle_packet), then call
-/// [`poll_output`](Self::poll_output) until it returns `None`.
+/// [`poll_output`](Self::poll_output) until it returns `None`. This is the
+/// [contract of all state machines][contract] of the project, without time.
+///
+/// [contract]: https://docs.rs/tutk-session/latest/tutk_session/#how-to-drive-it
 ///
 /// All three layouts are accepted. A packet with the random bytes of an answered login gets the
 /// same answer. A packet with other random bytes starts a new login.

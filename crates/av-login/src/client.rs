@@ -16,7 +16,10 @@ use crate::text::{Password, User};
 /// Call [`send`](Self::send) to start, and again every second until the login is
 /// [finished](Self::is_finished); the caller owns that timer. Pass received packets to
 /// [`handle_packet`](Self::handle_packet). After each of these calls, call
-/// [`poll_output`](Self::poll_output) until it returns `None`.
+/// [`poll_output`](Self::poll_output) until it returns `None`. This is the
+/// [contract of all state machines][contract] of the project, without time.
+///
+/// [contract]: https://docs.rs/tutk-session/latest/tutk_session/#how-to-drive-it
 #[derive(Debug)]
 pub struct ClientLogin {
     first: LoginBytes,

@@ -85,7 +85,7 @@ fn run() -> Result<()> {
                         key_log.write(&line)?;
                     }
                 }
-                Output::Event(Event::Closed) => eprintln!("connection closed by the server"),
+                Output::Event(Event::Closed) => eprintln!("connection closed"),
                 Output::Event(_) => {}
                 Output::Timeout(deadline) => break deadline,
             }

@@ -109,7 +109,7 @@ impl Server {
     fn handle(&mut self, peer: SocketAddr, datagram: &mut [u8]) -> Result<()> {
         let now = clock();
         let Some(mut client) = self.clients.remove(&peer) else {
-            return self.admit(peer, datagram, now);
+            return self.admit(now, peer, datagram);
         };
         client.last_datagram = now;
         let mut echo = Vec::new();
@@ -129,14 +129,14 @@ impl Server {
     }
 
     /// Handles a datagram of a new client. No state is kept before its cookie is verified.
-    fn admit(&mut self, peer: SocketAddr, datagram: &mut [u8], now: Instant) -> Result<()> {
+    fn admit(&mut self, now: Instant, peer: SocketAddr, datagram: &mut [u8]) -> Result<()> {
         if self.clients.len() >= MAX_CLIENTS {
             return Ok(());
         }
         let name = peer.to_string();
         let accept = self
             .acceptor
-            .handle_datagram(name.as_bytes(), datagram, now)?;
+            .handle_datagram(now, name.as_bytes(), datagram)?;
         match accept {
             Accept::Drop => Ok(()),
             Accept::Reply(reply) => {

@@ -169,9 +169,9 @@ impl Acceptor {
     /// Fails only if the crypto provider fails.
     pub fn handle_datagram(
         &mut self,
+        now: Instant,
         peer_id: &[u8],
         datagram: &mut [u8],
-        now: Instant,
     ) -> Result<Accept<'_>, Error> {
         self.stats.datagrams += 1;
         self.reply.clear();

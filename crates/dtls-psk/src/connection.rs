@@ -16,7 +16,7 @@ use crate::client::ClientHandshake;
 use crate::config::{Config, Role};
 use crate::engine::Engine;
 use crate::error::{Error, Stage};
-use crate::event::{Output, Stats};
+use crate::event::{Event, Output, Stats};
 use crate::flight::Due;
 use crate::pending_records::PendingRecords;
 use crate::record::{ContentType, Epoch};
@@ -33,7 +33,13 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// [`handle_timeout`](Self::handle_timeout), [`send`](Self::send) and [`close`](Self::close), call
 /// [`poll_output`](Self::poll_output) until it returns [`Output::Timeout`]. Do this even if the
 /// call failed: an alert for the peer may be queued. All errors end the connection, except those
-/// documented as not fatal.
+/// documented as not fatal. [`Event::Closed`] is the last event of every connection.
+///
+/// This is the [contract of all state machines][contract] of the project, with two differences:
+/// it returns its errors, and passes decrypted records to a closure, because they borrow the
+/// datagram.
+///
+/// [contract]: https://docs.rs/tutk-session/latest/tutk_session/#how-to-drive-it
 ///
 /// # Dropped and fatal input
 ///
@@ -255,8 +261,9 @@ impl Connection {
         sealed
     }
 
-    /// Closes the connection and queues a close_notify (RFC 5246 section 7.2.1). Poll afterwards:
-    /// queued datagrams are still sent. A second call has no effect.
+    /// Closes the connection, queues a close_notify (RFC 5246 section 7.2.1) and emits
+    /// [`Event::Closed`]. Poll afterwards: queued datagrams are still sent. A second call has no
+    /// effect.
     pub fn close(&mut self) {
         if self.phase == Phase::Closed {
             return;
@@ -353,6 +360,9 @@ impl Connection {
     }
 
     fn end(&mut self) {
+        if self.phase != Phase::Closed {
+            self.engine.events.push_back(Event::Closed);
+        }
         self.phase = Phase::Closed;
         self.engine.flight.start();
         self.pending.clear();

@@ -34,8 +34,8 @@ pub enum Event {
     /// only if [`Config::with_key_log`](crate::Config::with_key_log) is on. **It decrypts the whole
     /// session.**
     KeyLog(String),
-    /// The peer sent an authenticated close_notify (RFC 5246 section 7.2.1). This is the last
-    /// event.
+    /// The connection has ended: the peer sent an authenticated close_notify (RFC 5246 section
+    /// 7.2.1), this side closed it, or a function returned an error. This is the last event.
     Closed,
 }
 

@@ -95,7 +95,7 @@ fn flood_of_hellos_keeps_no_memory() {
         for address in from..to {
             let mut hello = hello.clone();
             let peer = address.to_be_bytes();
-            let accept = acceptor.handle_datagram(&peer, &mut hello, now);
+            let accept = acceptor.handle_datagram(now, &peer, &mut hello);
             assert!(matches!(accept, Ok(Accept::Reply(_))));
         }
         kept(&region)

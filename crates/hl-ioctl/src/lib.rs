@@ -27,8 +27,8 @@ pub use commands::ConnectResult;
 pub use enr::{Enr, MAX_ENR};
 pub use error::Error;
 pub use exchange::{
-    AckRule, AuthMessage, CameraConfig, CameraExchange, CameraStep, ClientConfig, ClientExchange,
-    ClientStep, IgnoreReason, Ioctl, UserRule,
+    AckRule, AuthMessage, CameraConfig, CameraEvent, CameraExchange, CameraOutput, ClientConfig,
+    ClientExchange, ClientOutput, IgnoreReason, Ioctl, UserRule,
 };
 pub use json::{JsonDocument, MAX_JSON};
 pub use layout::Scalar;

@@ -57,14 +57,14 @@ impl Media {
             return;
         };
         match media {
-            AvMedia::Slice(slice) => self.reassembler.push(&Slice::from(slice)),
-            AvMedia::Fragment(fragment) => self.reassembler.push(&Slice::from(fragment)),
+            AvMedia::Slice(slice) => self.reassembler.handle_slice(&Slice::from(slice)),
+            AvMedia::Fragment(fragment) => self.reassembler.handle_slice(&Slice::from(fragment)),
             AvMedia::Grouped { group, body } => {
                 if let Ok(Some(slice)) = self.groups.push(group, body) {
-                    self.reassembler.push(&slice);
+                    self.reassembler.handle_slice(&slice);
                 }
                 while let Some(recovered) = self.groups.recovered() {
-                    self.reassembler.push(&recovered);
+                    self.reassembler.handle_slice(&recovered);
                 }
             }
             _ => {}
@@ -84,7 +84,7 @@ impl Media {
         counts: &mut MediaCounts,
         out: &mut VecDeque<CapturedFrame>,
     ) {
-        while let Some(event) = self.reassembler.poll() {
+        while let Some(event) = self.reassembler.poll_output() {
             match event {
                 Event::Frame(frame) => {
                     match frame.stream() {

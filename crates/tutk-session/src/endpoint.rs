@@ -1,6 +1,7 @@
 //! Many clients behind one socket.
 
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::vec::Vec;
 use core::net::SocketAddr;
 
 use tutk_time::Instant;
@@ -15,10 +16,9 @@ pub struct ClientId(u64);
 
 /// Clients of many cameras that share one socket, without I/O.
 ///
-/// A datagram goes to the client whose camera and session it names, see [`Client::accepts`]. Feed
-/// the endpoint one input, then call [`poll_output`](Self::poll_output) until it returns
-/// [`Output::Timeout`], as with a single client. Calls through [`client_mut`](Self::client_mut) are
-/// inputs, too.
+/// A datagram goes to the client whose camera and session it names, see [`Client::accepts`]. The
+/// endpoint has the [contract of all state machines](crate#how-to-drive-it). Calls through
+/// [`client_mut`](Self::client_mut) are inputs, too.
 ///
 /// A client stays until it is [removed](Self::remove), also after [`Event::Ended`], so that its
 /// counters can be read.
@@ -64,6 +64,18 @@ impl Endpoint {
         self.clients.insert(id, member);
         self.set_ready(id);
         id
+    }
+
+    /// Closes all sessions. Each client emits [`Event::Ended`], unless it has ended before. Poll
+    /// afterwards.
+    pub fn close(&mut self, now: Instant) {
+        self.now = now;
+        let ids: Vec<ClientId> = self.clients.keys().copied().collect();
+        for id in ids {
+            if let Some(client) = self.client_mut(id) {
+                client.close(now);
+            }
+        }
     }
 
     /// Removes a client. To end its session, close it and poll first.

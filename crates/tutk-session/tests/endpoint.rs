@@ -202,3 +202,17 @@ fn a_closed_client_stays_until_it_is_removed() {
     assert_eq!(network.frames[&second].len(), FRAMES);
     assert_eq!(network.endpoint.clients().count(), 1);
 }
+
+#[test]
+fn close_ends_every_session_once() {
+    let mut network = Network::new(&Dialect::TRANSCODE);
+    let clients = [network.join(0, 1), network.join(2, 2)];
+    network.run(Duration::from_millis(300));
+    assert!(network.ended.is_empty());
+    for _ in 0..2 {
+        network.endpoint.close(network.now);
+        network.poll();
+        network.run(Duration::from_millis(300));
+        assert_eq!(network.ended, clients);
+    }
+}

@@ -11,7 +11,10 @@ use core::time::Duration;
 
 use av_login::{ANSWER_LEN, CameraEvent as LoginEvent, CameraLogin, CameraOutput};
 use hl_ioctl::commands::{ConnectRequest, Media, Switch};
-use hl_ioctl::{CameraExchange, CameraStep, Command as _, HlMessage, Ioctl};
+use hl_ioctl::{
+    CameraEvent as ExchangeEvent, CameraExchange, CameraOutput as ExchangeOutput, Command as _,
+    HlMessage, IgnoreReason, Ioctl,
+};
 use tutk_frame::{
     AvContent, AvKind, AvPacket, LinkClock, MediaAck, MediaLayout, Probe, ProbeAnswer,
 };
@@ -344,51 +347,65 @@ impl AvCamera {
             return false;
         }
         let recorded = config.answers.get(&message.code);
+        let due = now + recorded.map_or(Duration::ZERO, |recorded| recorded.delay);
+        self.exchange.handle_message(&message, ioctl);
+        while let Some(output) = self.exchange.poll_output() {
+            match output {
+                ExchangeOutput::Transmit(reply) => self.reply(due, reply),
+                ExchangeOutput::Event(ExchangeEvent::Accepted(auth)) => {
+                    self.phase = Phase::Stream;
+                    for (wanted, media) in [(auth.video, Media::Video), (auth.audio, Media::Audio)]
+                    {
+                        if wanted {
+                            self.switch(now, media, Switch::On, context);
+                        }
+                    }
+                }
+                ExchangeOutput::Event(ExchangeEvent::Refused) => self.refused = true,
+                ExchangeOutput::Event(ExchangeEvent::Ignored(IgnoreReason::OtherCode))
+                    if self.phase == Phase::Stream =>
+                {
+                    return self.handle_command(now, due, &message, context);
+                }
+                ExchangeOutput::Event(ExchangeEvent::Ignored(reason)) => {
+                    tracing::debug!(code = message.code, ?reason, "IOCTL ignored");
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// Passes a command to the device, and answers it at `due`.
+    fn handle_command(
+        &mut self,
+        now: Instant,
+        due: Instant,
+        message: &HlMessage<'_>,
+        context: &mut Context<'_>,
+    ) -> bool {
+        let config = &context.shared.config;
+        let recorded = config.answers.get(&message.code);
         let answered = match recorded {
             Some(recorded) => recorded.payload.is_some(),
             None => !config.personality.unanswered.contains(&message.code),
         };
-        let due = now + recorded.map_or(Duration::ZERO, |recorded| recorded.delay);
-        match self.exchange.handle(&message, ioctl) {
-            CameraStep::Send(reply) => self.reply(due, reply),
-            CameraStep::Accept { reply, auth } => {
-                self.reply(due, reply);
-                self.phase = Phase::Stream;
-                for (wanted, media) in [(auth.video, Media::Video), (auth.audio, Media::Audio)] {
-                    if wanted {
-                        self.switch(now, media, Switch::On, context);
-                    }
+        let unix = context.shared.epoch.unix_seconds_at(now);
+        let outcome = context.device.handle(message, unix);
+        match outcome.with_answer(message.code, recorded) {
+            Outcome::Answer(_) if !answered => {}
+            Outcome::Answer(reply) => self.reply(due, reply),
+            Outcome::Effect(reply, effect) => {
+                if answered {
+                    self.reply(due, reply);
+                }
+                // Other effects need hardware.
+                if let Effect::Media(control) = effect {
+                    self.switch(now, control.media, control.switch, context);
                 }
             }
-            CameraStep::Refuse { reply } => {
-                self.reply(due, reply);
-                self.refused = true;
-            }
-            CameraStep::Ignore(hl_ioctl::IgnoreReason::OtherCode)
-                if self.phase == Phase::Stream =>
-            {
-                let unix = context.shared.epoch.unix_seconds_at(now);
-                let outcome = context.device.handle(&message, unix);
-                match outcome.with_answer(message.code, recorded) {
-                    Outcome::Answer(_) if !answered => {}
-                    Outcome::Answer(reply) => self.reply(due, reply),
-                    Outcome::Effect(reply, effect) => {
-                        if answered {
-                            self.reply(due, reply);
-                        }
-                        // Other effects need hardware.
-                        if let Effect::Media(control) = effect {
-                            self.switch(now, control.media, control.switch, context);
-                        }
-                    }
-                    Outcome::Unanswered(reason) => {
-                        tracing::debug!(code = message.code, ?reason, "command not answered");
-                        return false;
-                    }
-                }
-            }
-            CameraStep::Ignore(reason) => {
-                tracing::debug!(code = message.code, ?reason, "IOCTL ignored");
+            Outcome::Unanswered(reason) => {
+                tracing::debug!(code = message.code, ?reason, "command not answered");
                 return false;
             }
         }

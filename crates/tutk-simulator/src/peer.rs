@@ -141,8 +141,9 @@ impl Peer {
         outbox: &mut Outbox<SimulatorEvent>,
     ) -> Result<(), LeaveReason> {
         let timed_out = self.main.dtls.handle_timeout(now);
-        let dtls_deadline = self.flush(outbox)?;
+        let flushed = self.flush(outbox);
         timed_out.map_err(LeaveReason::Dtls)?;
+        let dtls_deadline = flushed?;
         self.av.handle_timeout(now);
         if self.main.dtls.is_connected() {
             self.send_all(now, context, outbox)

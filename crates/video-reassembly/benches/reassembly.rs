@@ -128,7 +128,7 @@ fn slice(packet: &[u8], layout: MediaLayout) -> Slice<'_> {
 
 fn drain(reassembler: &mut Reassembler) -> usize {
     let mut events = 0;
-    while let Some(event) = reassembler.poll() {
+    while let Some(event) = reassembler.poll_output() {
         black_box(&event);
         events += 1;
     }
@@ -145,7 +145,7 @@ fn copy(frames: &[(MediaKind, Bytes)]) {
 fn reassemble(reassembler: &mut Reassembler, packets: &[Bytes], layout: MediaLayout) -> usize {
     let mut events = 0;
     for packet in packets {
-        reassembler.push(&slice(packet, layout));
+        reassembler.handle_slice(&slice(packet, layout));
         events += drain(reassembler);
     }
     events
@@ -198,8 +198,8 @@ fn reassembly(c: &mut Criterion) {
                         let mut slice = decoder.push(packet.group.unwrap(), packet.body).unwrap();
                         while let Some(next) = slice {
                             tracker
-                                .received(next.counter.unwrap(), video_reassembly::Instant::ZERO);
-                            reassembler.push(&next);
+                                .received(video_reassembly::Instant::ZERO, next.counter.unwrap());
+                            reassembler.handle_slice(&next);
                             events += drain(reassembler);
                             slice = decoder.recovered();
                         }

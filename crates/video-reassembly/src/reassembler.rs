@@ -8,8 +8,12 @@ use crate::{Event, FramePolicy, Limits, Origin, Slice, Stats, StreamKind};
 
 /// Reassembles frames from slices that are late, duplicated, reordered or lost.
 ///
-/// Pass each slice to [`push`](Self::push), then call [`poll`](Self::poll) until it returns `None`.
-/// Do the same after [`skip_to`](Self::skip_to) and [`flush`](Self::flush).
+/// Pass each slice to [`handle_slice`](Self::handle_slice), then call
+/// [`poll_output`](Self::poll_output) until it returns `None`. Poll also after
+/// [`skip_to`](Self::skip_to) and [`flush`](Self::flush). This is the
+/// [contract of all state machines][contract] of the project, without time and datagrams.
+///
+/// [contract]: https://docs.rs/tutk-session/latest/tutk_session/#how-to-drive-it
 ///
 /// **Delivery.** Every frame with all of its slices is delivered, bit for bit, and no other frame.
 /// With [`FramePolicy::Decodable`], video frames that cannot be decoded are dropped. A frame whose
@@ -56,7 +60,7 @@ impl Reassembler {
 
     /// Handles a slice and copies its payload into the frame. A slice that cannot be used is
     /// dropped and counted in [`stats`](Self::stats).
-    pub fn push(&mut self, slice: &Slice<'_>) {
+    pub fn handle_slice(&mut self, slice: &Slice<'_>) {
         let (limits, stats) = (&self.out.limits, &mut self.out.stats);
         stats.resent += u64::from(slice.origin == Origin::Resent);
         if slice.index >= slice.count {
@@ -79,7 +83,7 @@ impl Reassembler {
     }
 
     /// Returns the next event, or `None` until another method is called.
-    pub fn poll(&mut self) -> Option<Event> {
+    pub fn poll_output(&mut self) -> Option<Event> {
         self.out.pop()
     }
 

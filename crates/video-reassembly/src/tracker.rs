@@ -61,13 +61,13 @@ pub struct Request<'a> {
 /// let rtt = Duration::from_millis(4);
 /// let at = Instant::from_micros;
 /// for counter in [65_534, 65_535, 1] {
-///     tracker.received(counter, at(0)); // 0 is missing, or late
+///     tracker.received(at(0), counter); // 0 is missing, or late
 /// }
 /// assert_eq!(tracker.request(at(0), rtt), None);
-/// tracker.received(2, at(100));
+/// tracker.received(at(100), 2);
 /// assert_eq!(tracker.request(at(100), rtt).unwrap().missing, [0]);
 /// assert_eq!(tracker.base(), Some(0));
-/// assert_eq!(tracker.received(0, at(3_000)), Some(Duration::from_micros(2_900))); // retransmitted
+/// assert_eq!(tracker.received(at(3_000), 0), Some(Duration::from_micros(2_900))); // retransmitted
 /// assert_eq!(tracker.request(at(9_000), rtt), None);
 /// assert_eq!(tracker.base(), Some(3));
 /// ```
@@ -149,7 +149,7 @@ impl ResendTracker {
     ///
     /// If the slice was requested exactly once, returns the time since then. For a
     /// retransmission, this is a sample of the round-trip time.
-    pub fn received(&mut self, counter: u16, now: Instant) -> Option<Duration> {
+    pub fn received(&mut self, now: Instant, counter: u16) -> Option<Duration> {
         self.slice_arrived(now);
         let Some(newest) = self.newest else {
             self.newest = Some(sequence::first(Short(counter)));
@@ -186,7 +186,7 @@ impl ResendTracker {
     /// received are missing, even though nothing arrived after them. Call this after
     /// [`received`](Self::received). A `last` that is not newer than the received slices has no
     /// effect.
-    pub fn expect_through(&mut self, last: u16, now: Instant) {
+    pub fn expect_through(&mut self, now: Instant, last: u16) {
         let Some(newest) = self.newest else { return };
         let ahead = sequence::distance(sequence::low_bits(newest), Short(last));
         if (1..=self.config.window.into()).contains(&ahead) {

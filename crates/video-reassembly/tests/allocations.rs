@@ -99,8 +99,8 @@ fn run(
 ) -> Stats {
     let region = Region::new(ALLOCATOR);
     for packet in packets {
-        reassembler.push(&parse(&packet.bytes, layout));
-        while let Some(event) = reassembler.poll() {
+        reassembler.handle_slice(&parse(&packet.bytes, layout));
+        while let Some(event) = reassembler.poll_output() {
             assert!(matches!(event, Event::Frame(_)));
             *frames += 1;
         }
@@ -117,8 +117,8 @@ fn incomplete_frames_stay_within_the_limits() {
         // Some frames start with the first slice, which determines the stride, some with the last.
         for number in 1..=20_000 {
             let index = if number % 3 == 0 { count - 1 } else { 0 };
-            reassembler.push(&slice(number, index, count, &payload));
-            while reassembler.poll().is_some() {}
+            reassembler.handle_slice(&slice(number, index, count, &payload));
+            while reassembler.poll_output().is_some() {}
         }
         let change = region.change();
         let kept = change.bytes_allocated - change.bytes_deallocated;

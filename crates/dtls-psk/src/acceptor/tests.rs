@@ -33,7 +33,7 @@ impl Fixture {
     fn receive(&mut self, peer: &[u8], datagram: &[u8]) -> Accept<'_> {
         let mut datagram = datagram.to_vec();
         self.acceptor
-            .handle_datagram(peer, &mut datagram, self.now)
+            .handle_datagram(self.now, peer, &mut datagram)
             .unwrap()
     }
 

@@ -3,7 +3,6 @@
 use super::{Connection, Handshake, Phase};
 use crate::alert::{Alert, AlertDescription, AlertLevel};
 use crate::error::{Error, Stage};
-use crate::event::Event;
 use crate::messages::{Fragment, Message, handshake_type};
 use crate::record::{ContentType, Epoch, RecordId, Split, split};
 use crate::record_layer::OpenError;
@@ -270,7 +269,6 @@ impl Connection {
             // The other side must answer with close_notify (RFC 5246 section 7.2.1).
             self.engine.send_alert(Alert::CLOSE_NOTIFY)?;
             self.end();
-            self.engine.events.push_back(Event::Closed);
             return Ok(());
         }
         if (closes || alert.level == AlertLevel::Fatal) && self.has_started() {

@@ -295,6 +295,10 @@ impl Adversary {
                 }
                 Event::Connected(_) => self.check_connected(index),
                 Event::Closed => {
+                    let party = &self.parties[index];
+                    if party.closed || party.peer.error.is_some() {
+                        continue;
+                    }
                     let by = self.counterpart(index).expect("a peer that closed");
                     assert!(self.parties[by].closed);
                 }

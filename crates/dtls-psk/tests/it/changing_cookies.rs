@@ -23,7 +23,7 @@ impl Fixture {
 
     fn verify_request(&mut self, now: Instant, hello: &[u8]) -> Vec<u8> {
         let mut hello = hello.to_vec();
-        let accept = self.acceptor.handle_datagram(b"peer", &mut hello, now);
+        let accept = self.acceptor.handle_datagram(now, b"peer", &mut hello);
         match accept.unwrap() {
             Accept::Reply(reply) => reply.to_vec(),
             other => panic!("{other:?}"),
@@ -32,7 +32,7 @@ impl Fixture {
 
     fn connection(&mut self, now: Instant, hello: &[u8]) -> Box<Connection> {
         let mut hello = hello.to_vec();
-        let accept = self.acceptor.handle_datagram(b"peer", &mut hello, now);
+        let accept = self.acceptor.handle_datagram(now, b"peer", &mut hello);
         match accept.unwrap() {
             Accept::Connection(connection) => connection,
             other => panic!("{other:?}"),

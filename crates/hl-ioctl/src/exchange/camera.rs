@@ -12,9 +12,14 @@ use crate::{
 
 /// The camera's side of the exchange, without time. It accepts one response; its decision is final.
 ///
-/// Pass each HL message to [`handle`](Self::handle) and do what its [`CameraStep`] orders. Pass
-/// each heartbeat to [`handle_acknowledgement`](Self::handle_acknowledgement). K10006 and K10008
-/// are accepted instead of K10002 by [`CameraConfig::user_rule`], and answered with the same JSON.
+/// Pass each HL message to [`handle_message`](Self::handle_message), then call
+/// [`poll_output`](Self::poll_output) until it returns `None`. Pass each heartbeat to
+/// [`handle_acknowledgement`](Self::handle_acknowledgement). K10006 and K10008 are accepted instead
+/// of K10002 by [`CameraConfig::user_rule`], and answered with the same JSON.
+///
+/// This is the [contract of all state machines][contract] of the project, without time.
+///
+/// [contract]: https://docs.rs/tutk-session/latest/tutk_session/#how-to-drive-it
 #[derive(Debug)]
 pub struct CameraExchange {
     acknowledgement: AckRule,
@@ -27,6 +32,8 @@ pub struct CameraExchange {
     refuse: ConnectResult,
     user_id: Option<UserId>,
     state: State,
+    reply: Option<Vec<u8>>,
+    event: Option<CameraEvent>,
 }
 
 /// The configuration of the camera's side. Made by [`CameraConfig::new`]; the fields may be changed
@@ -84,25 +91,25 @@ enum State {
     Refused,
 }
 
-/// What the camera must do after a message.
+/// The output of [`CameraExchange::poll_output`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CameraStep {
-    /// Send this message: K10001, or a repeated answer.
-    Send(Vec<u8>),
-    /// The response is right, for the first time. Send K10003 and start the stream.
-    Accept {
-        /// K10003.
-        reply: Vec<u8>,
-        /// The client's request. Its id is the phone id in K10006 and K10008.
-        auth: ConnectAuth,
-    },
-    /// The response is wrong, for the first time. Send K10003, which refuses it.
-    Refuse {
-        /// K10003.
-        reply: Vec<u8>,
-    },
-    /// Nothing.
-    Ignore(IgnoreReason),
+pub enum CameraOutput {
+    /// Send this HL message: K10001 or K10003.
+    Transmit(Vec<u8>),
+    /// The effect of a message. Repeats cause no event.
+    Event(CameraEvent),
+}
+
+/// The effect of a message from the client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CameraEvent {
+    /// The response is right: start the stream. Contains the client's request, whose id is the
+    /// phone id in K10006 and K10008.
+    Accepted(ConnectAuth),
+    /// The response is wrong.
+    Refused,
+    /// The message has no effect and no answer.
+    Ignored(IgnoreReason),
 }
 
 /// Why a camera ignores a message.
@@ -180,6 +187,8 @@ impl CameraExchange {
             refuse: ConnectResult::refuse(),
             user_id: None,
             state: State::Idle,
+            reply: None,
+            event: None,
         };
         exchange.result(&exchange.accept, ConnectAuth::CODE)?;
         Ok(exchange)
@@ -188,17 +197,23 @@ impl CameraExchange {
     /// Handles a message from the client.
     ///
     /// `ioctl` holds the fields of its IOCTL packet. K10002 is ignored if one of them is 0.
-    pub fn handle(&mut self, message: &HlMessage<'_>, ioctl: Ioctl) -> CameraStep {
+    pub fn handle_message(&mut self, message: &HlMessage<'_>, ioctl: Ioctl) {
         match message.code {
             ConnectRequest::CODE => {
                 if self.state == State::Idle {
                     self.state = State::Challenged;
                 }
-                CameraStep::Send(self.challenge_message.clone())
+                self.reply = Some(self.challenge_message.clone());
             }
             code if self.user_rule.supports(self.version, code) => self.handle_auth(message, ioctl),
-            _ => CameraStep::Ignore(IgnoreReason::OtherCode),
+            _ => self.ignore(IgnoreReason::OtherCode),
         }
+    }
+
+    /// Returns the next output, or `None` until the next message.
+    pub fn poll_output(&mut self) -> Option<CameraOutput> {
+        let reply = self.reply.take().map(CameraOutput::Transmit);
+        reply.or_else(|| self.event.take().map(CameraOutput::Event))
     }
 
     /// Handles an acknowledgement with its count (heartbeat, offset 12; docs/protocol.md, section
@@ -225,42 +240,46 @@ impl CameraExchange {
         self.user_id.as_ref()
     }
 
-    fn handle_auth(&mut self, message: &HlMessage<'_>, ioctl: Ioctl) -> CameraStep {
+    fn handle_auth(&mut self, message: &HlMessage<'_>, ioctl: Ioctl) {
         if ioctl.index == 0 || ioctl.flag == 0 {
-            return CameraStep::Ignore(IgnoreReason::WrongIndex);
+            return self.ignore(IgnoreReason::WrongIndex);
         }
         match self.state {
-            State::Idle => return CameraStep::Ignore(IgnoreReason::NotRequested),
-            State::Challenged => return CameraStep::Ignore(IgnoreReason::NotAcknowledged),
+            State::Idle => return self.ignore(IgnoreReason::NotRequested),
+            State::Challenged => return self.ignore(IgnoreReason::NotAcknowledged),
             State::Acknowledged => {}
-            State::Accepted => return CameraStep::Send(self.reply(&self.accept, message.code)),
-            State::Refused => return CameraStep::Send(self.reply(&self.refuse, message.code)),
+            State::Accepted | State::Refused => return self.answer(message.code),
         }
         let Some(expected) = &self.expected else {
-            return CameraStep::Ignore(IgnoreReason::NotAnswerable);
+            return self.ignore(IgnoreReason::NotAnswerable);
         };
         let Ok((auth, user_id)) = parse(message) else {
-            return CameraStep::Ignore(IgnoreReason::Malformed);
+            return self.ignore(IgnoreReason::Malformed);
         };
-        if same(&auth.response, expected) {
+        let event = if same(&auth.response, expected) {
             self.state = State::Accepted;
             self.user_id = user_id;
-            CameraStep::Accept {
-                reply: self.reply(&self.accept, message.code),
-                auth,
-            }
+            CameraEvent::Accepted(auth)
         } else {
             self.state = State::Refused;
-            CameraStep::Refuse {
-                reply: self.reply(&self.refuse, message.code),
-            }
-        }
+            CameraEvent::Refused
+        };
+        self.event = Some(event);
+        self.answer(message.code);
     }
 
-    /// Returns the answer to the message with this code.
-    fn reply(&self, result: &ConnectResult, code: u16) -> Vec<u8> {
+    fn ignore(&mut self, reason: IgnoreReason) {
+        self.event = Some(CameraEvent::Ignored(reason));
+    }
+
+    /// Queues the decision as the answer to the message with this code.
+    fn answer(&mut self, code: u16) {
+        let result = match self.state {
+            State::Accepted => &self.accept,
+            _ => &self.refuse,
+        };
         // `new` has checked the length.
-        self.result(result, code).unwrap_or_default()
+        self.reply = self.result(result, code).ok();
     }
 
     fn result(&self, result: &ConnectResult, code: u16) -> Result<Vec<u8>, Error> {

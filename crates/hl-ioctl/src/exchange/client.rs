@@ -17,17 +17,25 @@ const USER_REPEATS: u8 = 2;
 
 /// The client's side of the exchange, without time.
 ///
-/// Send [`request`](Self::request). Pass each HL message to [`handle`](Self::handle) and do what
-/// its [`ClientStep`] orders. After a second without an answer, call
-/// [`handle_timeout`](Self::handle_timeout) and send [`repeat`](Self::repeat). The IOCTL packets
-/// have the index [`index`](Self::index). What this documentation says of K10002 and K10003 also
-/// applies to the other messages of [`AuthMessage`] and their answers.
+/// Call [`send`](Self::send) to start, and again after each second without an answer; the caller
+/// owns that timer. Pass each HL message to [`handle_message`](Self::handle_message). After each of
+/// these calls, call [`poll_output`](Self::poll_output) until it returns `None`. This is the
+/// [contract of all state machines][contract] of the project, without time.
+///
+/// [contract]: https://docs.rs/tutk-session/latest/tutk_session/#how-to-drive-it
+///
+/// What this documentation says of K10002 and K10003 also applies to the other messages of
+/// [`AuthMessage`] and their answers.
 #[derive(Debug)]
 pub struct ClientExchange {
     config: ClientConfig,
     state: State,
     request: Vec<u8>,
     index: u16,
+    /// The newest message is to be sent.
+    send: bool,
+    result: Option<Result<ConnectResult, Error>>,
+    malformed: u64,
 }
 
 /// The configuration of the client's side. Made by [`ClientConfig::new`]; the fields may be changed
@@ -57,7 +65,7 @@ pub struct ClientConfig {
 
 #[derive(Debug)]
 enum State {
-    /// K10000 was sent.
+    /// No challenge has arrived.
     Requesting,
     /// The newest challenge was answered with K10002.
     Answering(Answering),
@@ -78,16 +86,21 @@ struct Answering {
     late_answer: Option<u16>,
 }
 
-/// What the client must do after a message.
+/// The output of [`ClientExchange::poll_output`].
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClientStep {
-    /// Acknowledge the challenge with the AV packet `09 00`, whose count must be 2 or more by now.
-    /// Then send this K10002.
-    AcknowledgeThenSend(Vec<u8>),
-    /// The camera accepted the response. The exchange is over.
-    Done(ConnectResult),
-    /// Nothing. The message is a duplicate, too early, or not part of the exchange.
-    Ignore,
+pub enum ClientOutput<'a> {
+    /// Send this HL message in an IOCTL packet with this index.
+    ///
+    /// Before K10002, acknowledge the challenge with the AV packet `09 00`, whose count must be 2
+    /// or more by then.
+    Transmit {
+        /// The index: [`ClientExchange::index`].
+        index: u16,
+        /// K10000 or K10002.
+        message: &'a [u8],
+    },
+    /// The exchange is over: the camera accepted the response, or the exchange failed.
+    Event(Result<ConnectResult, Error>),
 }
 
 impl ClientConfig {
@@ -123,25 +136,11 @@ impl ClientExchange {
             request: request.to_hl()?,
             state: State::Requesting,
             index: 0,
+            send: false,
+            result: None,
+            malformed: 0,
             config,
         })
-    }
-
-    /// Returns K10000, an HL message.
-    #[must_use]
-    pub fn request(&self) -> &[u8] {
-        &self.request
-    }
-
-    /// Returns the message to repeat each second: K10000 until the challenge arrives, then K10002
-    /// until the result arrives, then `None`.
-    #[must_use]
-    pub fn repeat(&self) -> Option<&[u8]> {
-        match &self.state {
-            State::Requesting => Some(&self.request),
-            State::Answering(answering) => Some(&answering.auth),
-            State::Over => None,
-        }
     }
 
     /// The index of the newest message in its IOCTL packet: 0 for K10000, 1 for K10002, and 2 for a
@@ -151,9 +150,13 @@ impl ClientExchange {
         self.index
     }
 
-    /// A second has passed without an answer. If the message with a user was repeated twice, K10002
-    /// replaces it: some firmware does not know the message.
-    pub fn handle_timeout(&mut self) {
+    /// Queues the newest message: K10000 until the challenge arrives, then K10002 until the result
+    /// arrives. Does nothing after the exchange.
+    ///
+    /// If the message with a user was repeated twice, K10002 replaces it: some firmware does not
+    /// know the message.
+    pub fn send(&mut self) {
+        self.send = true;
         let State::Answering(answering) = &mut self.state else {
             return;
         };
@@ -172,10 +175,10 @@ impl ClientExchange {
         }
     }
 
-    /// Returns `true` if the message to repeat is K10002.
+    /// Returns the number of truncated challenges, which were dropped.
     #[must_use]
-    pub fn is_answering(&self) -> bool {
-        matches!(self.state, State::Answering(_))
+    pub fn malformed(&self) -> u64 {
+        self.malformed
     }
 
     /// Returns `true` if a result or an error has ended the exchange.
@@ -185,55 +188,73 @@ impl ClientExchange {
     }
 
     /// Handles a message from the camera. A challenge that differs from the last one replaces it.
+    /// Messages that are duplicates, too early or not part of the exchange are ignored.
     ///
-    /// # Errors
-    ///
-    /// [`Error::Truncated`] for a truncated K10001; the exchange continues. All other errors end
-    /// the exchange: the errors of
+    /// These errors end the exchange: those of
     /// [`ChallengeStatus::answerable`](crate::ChallengeStatus::answerable), [`Error::EnrTooShort`],
-    /// the errors of [`ConnectResult::decode`], [`Error::WrongEnr`] and [`Error::Refused`].
-    pub fn handle(&mut self, message: &HlMessage<'_>) -> Result<ClientStep, Error> {
+    /// those of [`ConnectResult::decode`], [`Error::WrongEnr`] and [`Error::Refused`].
+    pub fn handle_message(&mut self, message: &HlMessage<'_>) {
         match (&self.state, message.code) {
-            (State::Over, _) => Ok(ClientStep::Ignore),
+            (State::Over, _) => {}
             (_, ConnectRequest::ANSWER_CODE) => {
-                let challenge = ConnectRequest::answer_from_message(message)?;
-                self.handle_challenge(challenge, message.version)
+                match ConnectRequest::answer_from_message(message) {
+                    Ok(challenge) => self.handle_challenge(challenge, message.version),
+                    Err(_) => self.malformed += 1,
+                }
             }
             (State::Answering(sent), code)
                 if code == sent.message.answer_code() || Some(code) == sent.late_answer =>
             {
-                self.state = State::Over;
-                let result = auth::result(message)?;
-                match result.connection_res() {
-                    SUCCESS => Ok(ClientStep::Done(result)),
-                    WRONG_ENR => Err(Error::WrongEnr),
-                    other => Err(Error::Refused {
-                        connection_res: other.chars().take(MAX_CONNECTION_RES).collect(),
+                self.end(
+                    auth::result(message).and_then(|result| match result.connection_res() {
+                        SUCCESS => Ok(result),
+                        WRONG_ENR => Err(Error::WrongEnr),
+                        other => Err(Error::Refused {
+                            connection_res: other.chars().take(MAX_CONNECTION_RES).collect(),
+                        }),
                     }),
-                }
+                );
             }
-            _ => Ok(ClientStep::Ignore),
+            _ => {}
         }
     }
 
-    fn handle_challenge(&mut self, new: Challenge, version: u16) -> Result<ClientStep, Error> {
+    /// Returns the next output, or `None` until the next call of [`send`](Self::send) or
+    /// [`handle_message`](Self::handle_message).
+    pub fn poll_output(&mut self) -> Option<ClientOutput<'_>> {
+        if let Some(result) = self.result.take() {
+            return Some(ClientOutput::Event(result));
+        }
+        let message = match &self.state {
+            State::Requesting => &self.request,
+            State::Answering(answering) => &answering.auth,
+            State::Over => return None,
+        };
+        core::mem::take(&mut self.send).then_some(ClientOutput::Transmit {
+            index: self.index,
+            message,
+        })
+    }
+
+    fn handle_challenge(&mut self, new: Challenge, version: u16) {
         if let State::Answering(Answering { challenge, .. }) = &self.state
             && *challenge == new
         {
-            return Ok(ClientStep::Ignore);
+            return;
         }
         match self.respond(new, version) {
             Ok(answering) => {
-                let auth = answering.auth.clone();
                 self.state = State::Answering(answering);
                 self.index = 1;
-                Ok(ClientStep::AcknowledgeThenSend(auth))
+                self.send = true;
             }
-            Err(error) => {
-                self.state = State::Over;
-                Err(error)
-            }
+            Err(error) => self.end(Err(error)),
         }
+    }
+
+    fn end(&mut self, result: Result<ConnectResult, Error>) {
+        self.state = State::Over;
+        self.result = Some(result);
     }
 
     /// Returns the response to a challenge from a camera with this HL version.

@@ -20,5 +20,7 @@ mod camera;
 mod client;
 
 pub use auth::{AuthMessage, UserRule};
-pub use camera::{AckRule, CameraConfig, CameraExchange, CameraStep, IgnoreReason, Ioctl};
-pub use client::{ClientConfig, ClientExchange, ClientStep};
+pub use camera::{
+    AckRule, CameraConfig, CameraEvent, CameraExchange, CameraOutput, IgnoreReason, Ioctl,
+};
+pub use client::{ClientConfig, ClientExchange, ClientOutput};

@@ -2,18 +2,19 @@
 
 use hl_ioctl::commands::{ConnectResult, VideoParams};
 use hl_ioctl::{
-    AckRule, CAMERA_VERSION, CLIENT_VERSION, CameraConfig, CameraExchange, CameraStep,
-    ChallengeRule, ChallengeStatus, ClientConfig, ClientExchange, ClientStep, Enr, Error,
-    HlMessage, IgnoreReason, Ioctl, UserRule,
+    AckRule, CAMERA_VERSION, CLIENT_VERSION, CameraConfig, CameraEvent, CameraExchange,
+    ChallengeRule, ChallengeStatus, ClientConfig, ClientExchange, Enr, Error, HlMessage,
+    IgnoreReason, Ioctl, UserRule,
 };
 use proptest::prelude::*;
+
+use crate::steps::{
+    FIRST, SECOND, accepted, ask, end, hl, ignored, k10001, k10002, refused, send, tell,
+};
 
 const LONG: &str = "pbvqMrKPO6vqRBg4E7EyJpJaUvdg87HR";
 const SHORT: &str = "aKzdqckqZ8HUHFe5";
 const CHALLENGE: [u8; 16] = *b"WERhJxb87WF3zgPa";
-
-const FIRST: Ioctl = Ioctl { index: 0, flag: 0 };
-const SECOND: Ioctl = Ioctl { index: 1, flag: 1 };
 
 fn client_with(rule: ChallengeRule, enr: &str) -> ClientExchange {
     let mut config = ClientConfig::new(Enr::new(enr).unwrap(), *b"HSBJ");
@@ -49,41 +50,16 @@ fn encrypt() -> (ClientExchange, CameraExchange) {
     (client_with(rule, SHORT), camera_with(rule, SHORT, 3))
 }
 
-fn hl(bytes: &[u8]) -> HlMessage<'_> {
-    HlMessage::parse(bytes).unwrap()
-}
-
-fn k10001(camera: &mut CameraExchange, client: &ClientExchange) -> Vec<u8> {
-    match camera.handle(&hl(client.request()), FIRST) {
-        CameraStep::Send(bytes) => bytes,
-        step => panic!("{step:?}"),
-    }
-}
-
-fn k10002(client: &mut ClientExchange, k10001: &[u8]) -> Vec<u8> {
-    match client.handle(&hl(k10001)).unwrap() {
-        ClientStep::AcknowledgeThenSend(bytes) => bytes,
-        step => panic!("{step:?}"),
-    }
-}
-
-fn accepted(step: CameraStep) -> Vec<u8> {
-    match step {
-        CameraStep::Accept { reply, .. } => reply,
-        step => panic!("{step:?}"),
-    }
-}
-
 #[test]
 fn both_sides_agree_with_every_rule_and_status() {
     for rule in [ChallengeRule::Encrypt, ChallengeRule::Decrypt] {
         for status in [1, 3, 6] {
             let mut client = client_with(rule, LONG);
             let mut camera = camera_with(rule, LONG, status);
-            assert_eq!(client.repeat(), Some(client.request()));
-            assert_eq!(hl(client.request()).version, CLIENT_VERSION);
+            let (index, request) = send(&mut client).unwrap();
+            assert_eq!((index, hl(&request).version), (0, CLIENT_VERSION));
 
-            let challenge = k10001(&mut camera, &client);
+            let challenge = k10001(&mut camera, &mut client);
             let message = hl(&challenge);
             assert_eq!((message.version, message.code), (CAMERA_VERSION, 10001));
             assert_eq!(message.payload[0], status);
@@ -92,25 +68,21 @@ fn both_sides_agree_with_every_rule_and_status() {
             let auth = k10002(&mut client, &challenge);
             assert_eq!((hl(&auth).version, hl(&auth).code), (CLIENT_VERSION, 10002));
             assert_eq!(&auth[32..], b"HSBJ\x01\x01");
-            assert!(client.is_answering());
-            assert_eq!(client.repeat(), Some(&auth[..]));
+            assert_eq!(send(&mut client), Some((1, auth.clone())));
 
             camera.handle_acknowledgement(2);
             assert!(!camera.is_accepted());
-            let step = camera.handle(&hl(&auth), SECOND);
-            let CameraStep::Accept { reply, auth } = step else {
+            let step = ask(&mut camera, &hl(&auth), SECOND);
+            let (Some(reply), Some(CameraEvent::Accepted(auth))) = step else {
                 panic!("{rule:?} {status}: {step:?}");
             };
+            assert_eq!(camera.poll_output(), None);
             assert!(camera.is_accepted());
             assert_eq!((auth.id, auth.video, auth.audio), (*b"HSBJ", true, true));
             assert_eq!(hl(&reply).version, CAMERA_VERSION);
 
-            let ClientStep::Done(result) = client.handle(&hl(&reply)).unwrap() else {
-                panic!("not done");
-            };
+            let result = end(&mut client, &hl(&reply)).unwrap();
             assert_eq!(result.video().unwrap().fps, Some(20));
-            assert!(client.is_over() && !client.is_answering());
-            assert_eq!(client.repeat(), None);
         }
     }
 }
@@ -119,11 +91,10 @@ fn both_sides_agree_with_every_rule_and_status() {
 fn camera_refuses_a_response_of_the_other_rule() {
     let mut client = client_with(ChallengeRule::Encrypt, SHORT);
     let mut camera = camera_with(ChallengeRule::Decrypt, SHORT, 3);
-    let challenge = k10001(&mut camera, &client);
+    let challenge = k10001(&mut camera, &mut client);
     camera.handle_acknowledgement(1);
     let auth = k10002(&mut client, &challenge);
-    let step = camera.handle(&hl(&auth), SECOND);
-    assert!(matches!(step, CameraStep::Refuse { .. }), "{step:?}");
+    refused(ask(&mut camera, &hl(&auth), SECOND));
 }
 
 #[test]
@@ -131,53 +102,43 @@ fn camera_refuses_a_wrong_enr_permanently() {
     for rule in [ChallengeRule::Encrypt, ChallengeRule::Decrypt] {
         let mut client = client_with(rule, SHORT);
         let mut camera = camera_with(rule, LONG, 3);
-        let challenge = k10001(&mut camera, &client);
+        let challenge = k10001(&mut camera, &mut client);
         let auth = k10002(&mut client, &challenge);
         camera.handle_acknowledgement(2);
-        let CameraStep::Refuse { reply } = camera.handle(&hl(&auth), SECOND) else {
-            panic!("not refused");
-        };
+        let reply = refused(ask(&mut camera, &hl(&auth), SECOND));
         assert_eq!(hl(&reply).payload, br#"{"connectionRes":"2"}"#);
         // The decision is final, even if a right response follows.
-        let again = camera.handle(&hl(&auth), SECOND);
-        assert_eq!(again, CameraStep::Send(reply.clone()));
+        let again = ask(&mut camera, &hl(&auth), SECOND);
+        assert_eq!(again, (Some(reply.clone()), None));
         let right = k10002(&mut client_with(rule, LONG), &challenge);
-        let late = camera.handle(&hl(&right), SECOND);
-        assert_eq!(late, CameraStep::Send(reply.clone()));
+        let late = ask(&mut camera, &hl(&right), SECOND);
+        assert_eq!(late, (Some(reply.clone()), None));
         assert!(!camera.is_accepted());
 
-        assert_eq!(client.handle(&hl(&reply)), Err(Error::WrongEnr));
-        assert!(client.is_over());
-        assert_eq!(client.repeat(), None);
+        assert_eq!(end(&mut client, &hl(&reply)), Err(Error::WrongEnr));
     }
 }
 
 #[test]
 fn camera_ignores_a_response_without_acknowledgement_or_with_index_0() {
     let (mut client, mut camera) = encrypt();
-    let ignored = |step| match step {
-        CameraStep::Ignore(why) => why,
-        step => panic!("{step:?}"),
-    };
-
     // An acknowledgement before the challenge does not count.
     camera.handle_acknowledgement(2);
-    let challenge = k10001(&mut camera, &client);
+    let challenge = k10001(&mut camera, &mut client);
     let auth = k10002(&mut client, &challenge);
     let auth = hl(&auth);
-    let why = ignored(camera.handle(&auth, SECOND));
-    assert_eq!(why, IgnoreReason::NotAcknowledged);
+    let not_acknowledged = ignored(IgnoreReason::NotAcknowledged);
+    assert_eq!(ask(&mut camera, &auth, SECOND), not_acknowledged);
     for count in [1, 0] {
         camera.handle_acknowledgement(count);
-        let why = ignored(camera.handle(&auth, SECOND));
-        assert_eq!(why, IgnoreReason::NotAcknowledged);
+        assert_eq!(ask(&mut camera, &auth, SECOND), not_acknowledged);
     }
     camera.handle_acknowledgement(2);
     for (index, flag) in [(0, 0), (0, 1), (1, 0)] {
-        let why = ignored(camera.handle(&auth, Ioctl { index, flag }));
-        assert_eq!(why, IgnoreReason::WrongIndex);
+        let step = ask(&mut camera, &auth, Ioctl { index, flag });
+        assert_eq!(step, ignored(IgnoreReason::WrongIndex));
     }
-    accepted(camera.handle(&auth, SECOND));
+    accepted(ask(&mut camera, &auth, SECOND));
 }
 
 #[test]
@@ -189,12 +150,12 @@ fn camera_accepts_acknowledgements_by_rule() {
         for count in counts {
             let mut client = client_with(rule, SHORT);
             let mut camera = camera_with(rule, SHORT, 3);
-            let challenge = k10001(&mut camera, &client);
+            let challenge = k10001(&mut camera, &mut client);
             let auth = k10002(&mut client, &challenge);
-            let step = camera.handle(&hl(&auth), SECOND);
-            assert_eq!(step, CameraStep::Ignore(IgnoreReason::NotAcknowledged));
+            let step = ask(&mut camera, &hl(&auth), SECOND);
+            assert_eq!(step, ignored(IgnoreReason::NotAcknowledged));
             camera.handle_acknowledgement(count);
-            accepted(camera.handle(&hl(&auth), SECOND));
+            accepted(ask(&mut camera, &hl(&auth), SECOND));
         }
     }
 }
@@ -202,43 +163,43 @@ fn camera_accepts_acknowledgements_by_rule() {
 #[test]
 fn camera_answers_repeated_messages_with_the_same_bytes() {
     let (mut client, mut camera) = encrypt();
-    let challenge = k10001(&mut camera, &client);
-    assert_eq!(k10001(&mut camera, &client), challenge);
+    let challenge = k10001(&mut camera, &mut client);
+    assert_eq!(k10001(&mut camera, &mut client), challenge);
     let auth = k10002(&mut client, &challenge);
     camera.handle_acknowledgement(2);
     // A late K10000 does not reset the acknowledgement.
-    assert_eq!(k10001(&mut camera, &client), challenge);
-    let reply = accepted(camera.handle(&hl(&auth), SECOND));
-    // Only the first response is an `Accept`.
+    assert_eq!(k10001(&mut camera, &mut encrypt().0), challenge);
+    let reply = accepted(ask(&mut camera, &hl(&auth), SECOND));
+    // Only the first response is an event.
     camera.handle_acknowledgement(3);
-    let again = camera.handle(&hl(&auth), SECOND);
-    assert_eq!(again, CameraStep::Send(reply));
-    assert_eq!(k10001(&mut camera, &client), challenge);
+    let again = ask(&mut camera, &hl(&auth), SECOND);
+    assert_eq!(again, (Some(reply), None));
+    assert_eq!(k10001(&mut camera, &mut encrypt().0), challenge);
     assert!(camera.is_accepted());
 }
 
 #[test]
 fn camera_ignores_other_codes_and_truncated_messages() {
     let (mut client, mut camera) = encrypt();
-    let auth = k10002(&mut client, &k10001(&mut encrypt().1, &encrypt().0));
-    let step = camera.handle(&hl(&auth), SECOND);
-    assert_eq!(step, CameraStep::Ignore(IgnoreReason::NotRequested));
+    let auth = k10002(&mut client, &k10001(&mut encrypt().1, &mut encrypt().0));
+    let step = ask(&mut camera, &hl(&auth), SECOND);
+    assert_eq!(step, ignored(IgnoreReason::NotRequested));
     for code in [10001, 10003, 10010, 0] {
         let message = HlMessage { code, ..hl(&auth) };
-        let step = camera.handle(&message, SECOND);
-        assert_eq!(step, CameraStep::Ignore(IgnoreReason::OtherCode));
+        let step = ask(&mut camera, &message, SECOND);
+        assert_eq!(step, ignored(IgnoreReason::OtherCode));
     }
 
-    k10001(&mut camera, &client);
+    k10001(&mut camera, &mut encrypt().0);
     camera.handle_acknowledgement(2);
     let cut = HlMessage {
         payload: &hl(&auth).payload[..21],
         ..hl(&auth)
     };
-    let step = camera.handle(&cut, SECOND);
-    assert_eq!(step, CameraStep::Ignore(IgnoreReason::Malformed));
+    let step = ask(&mut camera, &cut, SECOND);
+    assert_eq!(step, ignored(IgnoreReason::Malformed));
     // The complete message is still accepted.
-    accepted(camera.handle(&hl(&auth), SECOND));
+    accepted(ask(&mut camera, &hl(&auth), SECOND));
 }
 
 #[test]
@@ -253,18 +214,19 @@ fn status_without_response_ends_the_exchange() {
         for (status, error) in &errors {
             let mut client = client_with(rule, LONG);
             let mut camera = camera_with(rule, LONG, *status);
-            let challenge = k10001(&mut camera, &client);
-            assert_eq!(client.handle(&hl(&challenge)).unwrap_err(), *error);
-            assert!(client.is_over());
-            assert_eq!(client.repeat(), None);
-            assert_eq!(client.handle(&hl(&challenge)), Ok(ClientStep::Ignore));
+            let challenge = k10001(&mut camera, &mut client);
+            assert_eq!(end(&mut client, &hl(&challenge)).unwrap_err(), *error);
+            assert_eq!(tell(&mut client, &hl(&challenge)), (None, None));
 
             // The camera ignores a response.
-            let forced = k10001(&mut camera_with(rule, LONG, 3), &client);
+            let forced = k10001(
+                &mut camera_with(rule, LONG, 3),
+                &mut client_with(rule, LONG),
+            );
             let auth = k10002(&mut client_with(rule, LONG), &forced);
             camera.handle_acknowledgement(2);
-            let step = camera.handle(&hl(&auth), SECOND);
-            assert_eq!(step, CameraStep::Ignore(IgnoreReason::NotAnswerable));
+            let step = ask(&mut camera, &hl(&auth), SECOND);
+            assert_eq!(step, ignored(IgnoreReason::NotAnswerable));
         }
     }
 }
@@ -280,32 +242,31 @@ fn status_6_needs_a_long_enr_on_both_sides() {
     let camera = CameraExchange::new(camera_config(rule, SHORT, 6));
     assert_eq!(camera.err(), Some(error.clone()));
     let mut client = client_with(rule, SHORT);
-    let challenge = k10001(&mut camera_with(rule, LONG, 6), &client);
-    assert_eq!(client.handle(&hl(&challenge)), Err(error));
-    assert!(client.is_over());
+    let challenge = k10001(&mut camera_with(rule, LONG, 6), &mut client);
+    assert_eq!(end(&mut client, &hl(&challenge)), Err(error));
 }
 
 #[test]
 fn client_ignores_duplicates_and_answers_the_newest_challenge() {
     let (mut client, mut camera) = encrypt();
-    let challenge = k10001(&mut camera, &client);
+    let challenge = k10001(&mut camera, &mut client);
     let first = k10002(&mut client, &challenge);
-    assert_eq!(client.handle(&hl(&challenge)), Ok(ClientStep::Ignore));
-    assert_eq!(client.repeat(), Some(&first[..]));
+    assert_eq!(tell(&mut client, &hl(&challenge)), (None, None));
+    assert_eq!(send(&mut client), Some((1, first.clone())));
 
     // The camera restarted.
     let mut other = camera_config(ChallengeRule::Encrypt, SHORT, 3);
     other.challenge = *b"another 16 bytes";
     let mut other = CameraExchange::new(other).unwrap();
-    let newer = k10001(&mut other, &client);
+    let newer = k10001(&mut other, &mut encrypt().0);
     let second = k10002(&mut client, &newer);
     assert_ne!(first, second);
-    assert_eq!(client.repeat(), Some(&second[..]));
+    assert_eq!(send(&mut client), Some((1, second.clone())));
     other.handle_acknowledgement(2);
-    let reply = accepted(other.handle(&hl(&second), SECOND));
-    client.handle(&hl(&reply)).unwrap();
+    let reply = accepted(ask(&mut other, &hl(&second), SECOND));
+    end(&mut client, &hl(&reply)).unwrap();
     for late in [&reply, &challenge, &newer] {
-        assert_eq!(client.handle(&hl(late)), Ok(ClientStep::Ignore));
+        assert_eq!(tell(&mut client, &hl(late)), (None, None));
     }
 }
 
@@ -318,44 +279,43 @@ fn client_ignores_unrequested_messages() {
             code,
             payload: br#"{"connectionRes":"1"}"#,
         };
-        assert_eq!(client.handle(&message), Ok(ClientStep::Ignore), "{code}");
+        assert_eq!(tell(&mut client, &message), (None, None), "{code}");
     }
-    assert_eq!(client.repeat(), Some(client.request()));
+    let (_, request) = send(&mut client).unwrap();
+    assert_eq!(hl(&request).code, 10000);
 }
 
 #[test]
 fn truncated_challenge_does_not_end_the_exchange() {
     let (mut client, mut camera) = encrypt();
-    let challenge = k10001(&mut camera, &client);
+    let challenge = k10001(&mut camera, &mut client);
     let cut = HlMessage {
         payload: &hl(&challenge).payload[..16],
         ..hl(&challenge)
     };
-    let error = client.handle(&cut).unwrap_err();
-    assert!(matches!(error, Error::Truncated { offset: 17, .. }));
-    assert!(!client.is_over());
+    assert_eq!(tell(&mut client, &cut), (None, None));
+    assert_eq!(client.malformed(), 1);
     k10002(&mut client, &challenge);
 }
 
 #[test]
 fn invalid_result_ends_the_exchange() {
     let (mut client, mut camera) = encrypt();
-    let challenge = k10001(&mut camera, &client);
+    let challenge = k10001(&mut camera, &mut client);
     k10002(&mut client, &challenge);
     let message = HlMessage {
         version: 0x25,
         code: 10003,
         payload: b"1",
     };
-    let error = client.handle(&message).unwrap_err();
+    let error = end(&mut client, &message).unwrap_err();
     assert!(matches!(error, Error::JsonField { .. }), "{error}");
-    assert!(client.is_over());
 }
 
 #[test]
 fn long_connection_res_is_shortened_in_the_error() {
     let (mut client, mut camera) = encrypt();
-    let challenge = k10001(&mut camera, &client);
+    let challenge = k10001(&mut camera, &mut client);
     k10002(&mut client, &challenge);
     let json = format!(r#"{{"connectionRes":"{}"}}"#, "é".repeat(5000));
     let message = HlMessage {
@@ -364,7 +324,7 @@ fn long_connection_res_is_shortened_in_the_error() {
         payload: json.as_bytes(),
     };
     assert_eq!(
-        client.handle(&message).unwrap_err(),
+        end(&mut client, &message).unwrap_err(),
         Error::Refused {
             connection_res: "é".repeat(32)
         }
@@ -429,15 +389,14 @@ proptest! {
         let through = Event::Repeat { arrives: true, answer_arrives: true };
         let beat = Event::Heartbeat { arrives: true };
         for event in events.into_iter().chain([through, beat, through, through]) {
-            let mut ask = None;
-            let mut tell = None;
+            let mut request = None;
+            let mut reply = None;
             let mut answer_arrives = true;
             match event {
                 Event::Repeat { arrives, answer_arrives: back } => {
-                    if let Some(message) = client.repeat() {
-                        let ioctl = if client.is_answering() { SECOND } else { FIRST };
-                        to_camera.push((message.to_vec(), ioctl));
-                        ask = arrives.then(|| to_camera[to_camera.len() - 1].clone());
+                    if let Some((index, message)) = send(&mut client) {
+                        to_camera.push((message, if index > 0 { SECOND } else { FIRST }));
+                        request = arrives.then(|| to_camera[to_camera.len() - 1].clone());
                         answer_arrives = back;
                     }
                 }
@@ -447,27 +406,25 @@ proptest! {
                         camera.handle_acknowledgement(heartbeats);
                     }
                 }
-                Event::Replay(at) => tell = to_client.get(at).cloned(),
-                Event::ReplayToCamera(at) => ask = to_camera.get(at).cloned(),
+                Event::Replay(at) => reply = to_client.get(at).cloned(),
+                Event::ReplayToCamera(at) => request = to_camera.get(at).cloned(),
             }
-            if let Some((message, ioctl)) = ask {
-                let reply = match camera.handle(&hl(&message), ioctl) {
-                    CameraStep::Send(reply) => Some(reply),
-                    CameraStep::Accept { reply, .. } => {
-                        accepts += 1;
-                        Some(reply)
-                    }
-                    CameraStep::Refuse { .. } => return Err(TestCaseError::fail("refused")),
-                    CameraStep::Ignore(_) => None,
-                };
-                if let Some(reply) = reply {
-                    to_client.push(reply.clone());
-                    tell = answer_arrives.then_some(reply);
+            if let Some((message, ioctl)) = request {
+                let (answer, event) = ask(&mut camera, &hl(&message), ioctl);
+                match event {
+                    Some(CameraEvent::Accepted(_)) => accepts += 1,
+                    Some(CameraEvent::Refused) => return Err(TestCaseError::fail("refused")),
+                    Some(CameraEvent::Ignored(_)) | None => {}
+                }
+                if let Some(answer) = answer {
+                    to_client.push(answer.clone());
+                    reply = answer_arrives.then_some(answer);
                 }
             }
-            if let Some(message) = tell
-                && let ClientStep::Done(_) = client.handle(&hl(&message)).unwrap()
+            if let Some(message) = reply
+                && let (_, Some(result)) = tell(&mut client, &hl(&message))
             {
+                result.unwrap();
                 dones += 1;
             }
         }
@@ -489,10 +446,10 @@ proptest! {
         for (version, code, payload, (index, flag)) in &messages {
             let message = HlMessage { version: *version, code: *code, payload };
             let over = client.is_over();
-            let step = client.handle(&message);
-            prop_assert!(!over || step == Ok(ClientStep::Ignore));
+            let step = tell(&mut client, &message);
+            prop_assert!(!over || step == (None, None));
             camera.handle_acknowledgement(*index);
-            camera.handle(&message, Ioctl { index: *index, flag: *flag });
+            ask(&mut camera, &message, Ioctl { index: *index, flag: *flag });
             prop_assert!(!camera.is_accepted());
         }
     }

@@ -14,5 +14,6 @@ mod connect_result;
 mod exchange;
 mod message;
 mod properties;
+mod steps;
 mod users;
 mod xxtea;

@@ -2,8 +2,12 @@
 
 use hl_ioctl::commands::UserId;
 use hl_ioctl::{
-    CameraConfig, CameraExchange, CameraStep, ClientConfig, ClientExchange, ClientStep, Enr, Error,
-    HlMessage, IgnoreReason, Ioctl, UserRule,
+    CameraConfig, CameraEvent, CameraExchange, ClientConfig, ClientExchange, Enr, Error, HlMessage,
+    IgnoreReason, UserRule,
+};
+
+use crate::steps::{
+    CameraStep, SECOND, accepted, ask, end, hl, ignored, k10001, k10002, refused, send, tell,
 };
 
 const RIGHT: &str = "aKzdqckqZ8HUHFe5";
@@ -39,25 +43,15 @@ fn rules() -> [(UserRule, u16); 3] {
     [(UserRule::NONE, 10002), (doorbell, 10006), (user, 10008)]
 }
 
-fn hl(bytes: &[u8]) -> HlMessage<'_> {
-    HlMessage::parse(bytes).unwrap()
-}
-
 /// Runs the exchange up to the acknowledged response.
 fn answer(client: &mut ClientExchange, camera: &mut CameraExchange) -> Vec<u8> {
-    let step = camera.handle(&hl(client.request()), Ioctl { index: 0, flag: 0 });
-    let CameraStep::Send(challenge) = step else {
-        panic!("{step:?}");
-    };
+    let challenge = k10001(camera, client);
     camera.handle_acknowledgement(2);
-    match client.handle(&hl(&challenge)).unwrap() {
-        ClientStep::AcknowledgeThenSend(auth) => auth,
-        step => panic!("{step:?}"),
-    }
+    k10002(client, &challenge)
 }
 
-fn ask(camera: &mut CameraExchange, auth: &[u8]) -> CameraStep {
-    camera.handle(&hl(auth), Ioctl { index: 1, flag: 1 })
+fn respond(camera: &mut CameraExchange, auth: &[u8]) -> CameraStep {
+    ask(camera, &hl(auth), SECOND)
 }
 
 fn user() -> UserId {
@@ -93,24 +87,24 @@ fn every_message_is_accepted_with_its_own_code() {
         let sent = (code != 10002).then(user);
         let (mut client, mut camera) = (client(RIGHT, Some(user()), rule), camera(37, rule));
         let auth = answer(&mut client, &mut camera);
-        assert_eq!((hl(&auth).code, client.index()), (code, 1));
+        assert_eq!(hl(&auth).code, code);
         let tail: &[u8] = match sent {
             None => b"PHON\x01\x00",
             Some(_) => b"PHON\x01\x00\x082a8f1e9c",
         };
         assert!(auth.ends_with(tail), "K{code}");
-        assert_eq!(client.repeat(), Some(&auth[..]));
+        assert_eq!(send(&mut client), Some((1, auth.clone())));
 
         assert_eq!(camera.user_id(), None);
-        let step = ask(&mut camera, &auth);
-        let CameraStep::Accept { reply, auth: said } = step else {
+        let step = respond(&mut camera, &auth);
+        let (Some(reply), Some(CameraEvent::Accepted(said))) = step else {
             panic!("K{code}: {step:?}");
         };
         assert_eq!((said.id, said.video, said.audio), (*b"PHON", true, false));
         assert_eq!(camera.user_id(), sent.as_ref());
         assert_eq!(hl(&reply).code, code + 1);
-        let again = ask(&mut camera, &auth);
-        assert_eq!(again, CameraStep::Send(reply.clone()));
+        let again = respond(&mut camera, &auth);
+        assert_eq!(again, (Some(reply.clone()), None));
 
         // The client ignores the result with another code.
         for other in [10003, 10007, 10009] {
@@ -119,14 +113,10 @@ fn every_message_is_accepted_with_its_own_code() {
                     code: other,
                     ..hl(&reply)
                 };
-                assert_eq!(client.handle(&message), Ok(ClientStep::Ignore));
+                assert_eq!(tell(&mut client, &message), (None, None));
             }
         }
-        assert!(matches!(
-            client.handle(&hl(&reply)),
-            Ok(ClientStep::Done(_))
-        ));
-        assert!(client.is_over());
+        end(&mut client, &hl(&reply)).unwrap();
     }
 }
 
@@ -140,33 +130,26 @@ fn k10002_replaces_an_unanswered_message_with_a_user() {
         );
         // Timeouts before the challenge change nothing.
         for _ in 0..9 {
-            client.handle_timeout();
+            send(&mut client);
         }
         let first = answer(&mut client, &mut camera);
         for _ in 0..2 {
-            client.handle_timeout();
-            assert_eq!(client.repeat(), Some(&first[..]));
-            assert_eq!(client.index(), 1);
+            assert_eq!(send(&mut client), Some((1, first.clone())));
         }
-        let ignored = CameraStep::Ignore(IgnoreReason::OtherCode);
-        assert_eq!(ask(&mut camera, &first), ignored);
+        let step = respond(&mut camera, &first);
+        assert_eq!(step, ignored(IgnoreReason::OtherCode));
 
-        client.handle_timeout();
-        let auth = client.repeat().unwrap().to_vec();
-        assert_eq!((hl(&auth).code, client.index()), (10002, 2));
+        let (index, auth) = send(&mut client).unwrap();
+        assert_eq!((hl(&auth).code, index, client.index()), (10002, 2, 2));
         // The same response.
         assert_eq!(hl(&auth).payload, &hl(&first).payload[..22]);
-        client.handle_timeout();
-        assert_eq!(client.repeat(), Some(&auth[..]));
+        assert_eq!(send(&mut client), Some((2, auth.clone())));
 
-        let CameraStep::Accept { reply, .. } = ask(&mut camera, &auth) else {
-            panic!("not accepted");
-        };
+        let reply = accepted(respond(&mut camera, &auth));
         assert_eq!(camera.user_id(), None);
         let code = if answered_late { 10009 } else { 10003 };
         let reply = HlMessage { code, ..hl(&reply) };
-        let step = client.handle(&reply).unwrap();
-        assert!(matches!(step, ClientStep::Done(_)), "{step:?}");
+        end(&mut client, &reply).unwrap();
     }
 }
 
@@ -175,12 +158,10 @@ fn wrong_enr_is_refused_with_every_code() {
     for (rule, code) in rules() {
         let (mut client, mut camera) = (client(WRONG, Some(user()), rule), camera(37, rule));
         let auth = answer(&mut client, &mut camera);
-        let CameraStep::Refuse { reply } = ask(&mut camera, &auth) else {
-            panic!("not refused");
-        };
+        let reply = refused(respond(&mut camera, &auth));
         assert_eq!(hl(&reply).code, code + 1);
         assert_eq!(camera.user_id(), None);
-        let error = client.handle(&hl(&reply)).unwrap_err();
+        let error = end(&mut client, &hl(&reply)).unwrap_err();
         assert_eq!(error, Error::WrongEnr);
         assert!(error.to_string().contains("ENR"), "{error}");
     }
@@ -197,11 +178,10 @@ fn truncated_message_is_ignored() {
             payload: whole.payload.get(..length).unwrap(),
             ..whole
         };
-        let step = camera.handle(&cut, Ioctl { index: 1, flag: 1 });
-        assert_eq!(step, CameraStep::Ignore(IgnoreReason::Malformed));
+        let step = ask(&mut camera, &cut, SECOND);
+        assert_eq!(step, ignored(IgnoreReason::Malformed));
     }
-    let step = ask(&mut camera, &auth);
-    assert!(matches!(step, CameraStep::Accept { .. }));
+    accepted(respond(&mut camera, &auth));
 }
 
 #[test]
@@ -214,7 +194,7 @@ fn json_error_names_the_message() {
         code: 10009,
         payload: b"{}",
     };
-    let error = client.handle(&message).unwrap_err();
+    let error = end(&mut client, &message).unwrap_err();
     assert_eq!(
         error.to_string(),
         "K10009: expected the JSON field `connectionRes`, got none"

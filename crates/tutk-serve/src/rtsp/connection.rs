@@ -77,10 +77,9 @@ impl ConnectionConfig {
 
 /// The server side of one RTSP connection (RFC 2326), without I/O.
 ///
-/// Call one `handle_*` method, then [`poll_output`](Self::poll_output) until it returns
-/// [`Output::Timeout`]. Pass bytes from the client only while [`wants_input`](Self::wants_input)
-/// returns `true`, and frames only while [`wants_frames`](Self::wants_frames) does. This bounds all
-/// buffers if a client does not read.
+/// It has the [contract of all state machines](tutk_session#how-to-drive-it). Pass bytes from the
+/// client only while [`wants_input`](Self::wants_input) returns `true`, and frames only while
+/// [`wants_frames`](Self::wants_frames) does. This bounds all buffers if a client does not read.
 #[derive(Debug)]
 pub struct Connection {
     pub(super) config: ConnectionConfig,
@@ -373,9 +372,9 @@ impl Connection {
         session.frame(now, frame, &mut self.out)
     }
 
-    /// Sends an RTCP goodbye because there are no more frames. The connection ends after [`GRACE`].
-    /// Poll afterwards.
-    pub fn handle_end(&mut self, now: Instant) {
+    /// Sends an RTCP goodbye because there are no more frames. The connection ends after [`GRACE`]
+    /// with [`Event::Ended`]. Poll afterwards.
+    pub fn close(&mut self, now: Instant) {
         self.now = now;
         self.goodbye(End::NoFrames);
     }

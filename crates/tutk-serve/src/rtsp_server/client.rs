@@ -148,12 +148,12 @@ impl Client {
                 }
                 Input::Viewer(Some(ViewerEvent::Frame(frame))) => self.frame(&frame),
                 Input::Viewer(Some(_)) => {}
-                Input::Viewer(None) => self.connection.handle_end(now()),
+                Input::Viewer(None) => self.connection.close(now()),
                 Input::Report(from, report) => {
                     self.connection.handle_rtcp(now(), from, &report);
                 }
                 Input::Timeout => self.connection.handle_timeout(now()),
-                Input::Shutdown => self.connection.handle_end(now()),
+                Input::Shutdown => self.connection.close(now()),
             }
         }
     }

@@ -436,7 +436,7 @@ fn client_gets_a_goodbye_and_time_to_end() {
         let id = client.set_up(&[0], transport);
         client.play(&id);
         client.frame(MediaKind::Key, 0);
-        client.connection.handle_end(client.now);
+        client.connection.close(client.now);
         let outputs = client.drain();
         let packet = match transport {
             TCP => parse_interleaved(&outputs.written).remove(0).1,
@@ -458,7 +458,7 @@ fn client_gets_a_goodbye_and_time_to_end() {
     // A client that does not play is disconnected at once.
     let mut client = Client::new(config());
     client.set_up(&[0], TCP);
-    client.connection.handle_end(client.now);
+    client.connection.close(client.now);
     assert_eq!(client.drain().events, [Event::Ended(End::NoFrames)]);
 }
 

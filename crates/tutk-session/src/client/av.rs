@@ -12,7 +12,9 @@ use core::time::Duration;
 
 use av_login::{ClientEvent, ClientLogin, ClientOutput, Nonce, Status as LoginStatus, User};
 use hl_ioctl::commands::{MediaControl, SetAnswer};
-use hl_ioctl::{ClientExchange, ClientStep, Command as _, ConnectResult, HlMessage, Request};
+use hl_ioctl::{
+    ClientExchange, ClientOutput as ExchangeOutput, Command as _, ConnectResult, HlMessage, Request,
+};
 use tutk_frame::{AvContent, AvKind, AvMedia, AvPacket, AvStamp, IoctlRequest, SliceHeader};
 use tutk_time::Instant;
 
@@ -47,8 +49,6 @@ pub(super) struct AvClient {
     stage: Stage,
     login: ClientLogin,
     exchange: ClientExchange,
-    /// K10000 or K10002 is due.
-    exchange_due: bool,
     /// When the login or the challenge exchange is repeated.
     repeat_at: Option<Instant>,
     counter: AvCounter,
@@ -130,7 +130,6 @@ impl AvClient {
                 nonce,
             ),
             exchange,
-            exchange_due: false,
             repeat_at: None,
             counter: AvCounter::new(dialect),
             keep_alive: KeepAlive::new(epoch, dialect),
@@ -181,7 +180,7 @@ impl AvClient {
 
     /// Returns the number of AV packets that were dropped because they could not be parsed.
     pub(super) fn unknown(&self) -> u64 {
-        self.unknown
+        self.unknown + self.exchange.malformed()
     }
 
     /// Returns `true` if resend mode was requested and no media has arrived in time.
@@ -280,10 +279,7 @@ impl AvClient {
             self.repeat_at = Some(now + REPEAT_INTERVAL);
             match self.stage {
                 Stage::Login => self.login.send(),
-                Stage::Authentication => {
-                    self.exchange.handle_timeout();
-                    self.exchange_due = true;
-                }
+                Stage::Authentication => self.exchange.send(),
                 Stage::Idle | Stage::Stream => self.repeat_at = None,
             }
         }
@@ -349,10 +345,9 @@ impl AvClient {
             out.extend_from_slice(&ack);
             return true;
         }
-        if core::mem::take(&mut self.exchange_due)
-            && let Some(hl) = self.exchange.repeat()
-        {
-            write_ioctl(stamp(), self.exchange.index(), hl, out);
+        if let Some(ExchangeOutput::Transmit { index, message }) = self.exchange.poll_output() {
+            self.repeat_at = Some(now + REPEAT_INTERVAL);
+            write_ioctl(stamp(), index, message, out);
             return true;
         }
         if self.stage == Stage::Stream
@@ -397,7 +392,7 @@ impl AvClient {
             tolerated.record(Deviation::LoginNonce);
         }
         self.stage = Stage::Authentication;
-        self.exchange_due = true;
+        self.exchange.send();
         self.repeat_at = Some(now + REPEAT_INTERVAL);
         self.keep_alive.logged_in(now);
         self.events.push_back(AvEvent::LoggedIn);
@@ -411,24 +406,19 @@ impl AvClient {
         // Each message is acknowledged by a heartbeat, in an IOCTL or a channel message.
         self.keep_alive.command_received(now);
         if self.stage == Stage::Authentication {
-            match self.exchange.handle(&message) {
-                Ok(ClientStep::AcknowledgeThenSend(_)) => {
-                    self.exchange_due = true;
-                    self.repeat_at = Some(now + REPEAT_INTERVAL);
-                }
-                Ok(ClientStep::Done(result)) => {
-                    self.stage = Stage::Stream;
-                    self.requests.skip_index(self.exchange.index());
-                    self.media_expected_since =
-                        (self.wants_media && !self.media.has_media()).then_some(now);
-                    self.repeat_at = None;
-                    self.exchange_due = false;
-                    let result = Box::new(result);
-                    self.events.push_back(AvEvent::Authenticated(result));
-                }
-                Ok(ClientStep::Ignore) => {}
-                Err(_) if !self.exchange.is_over() => self.unknown += 1,
-                Err(error) => return Err(Error::Authentication(error)),
+            self.exchange.handle_message(&message);
+            // Messages to send wait for `write_next`.
+            if self.exchange.is_over()
+                && let Some(ExchangeOutput::Event(result)) = self.exchange.poll_output()
+            {
+                let result = result.map_err(Error::Authentication)?;
+                self.stage = Stage::Stream;
+                self.requests.skip_index(self.exchange.index());
+                self.media_expected_since =
+                    (self.wants_media && !self.media.has_media()).then_some(now);
+                self.repeat_at = None;
+                self.events
+                    .push_back(AvEvent::Authenticated(Box::new(result)));
             }
         } else if let Some(requester) = self.requests.take_answered(now, &message) {
             let event = match requester {

@@ -85,11 +85,11 @@ impl MediaReceiver {
                 resend.packet_arrived(now);
                 if let Some(slice) = &slice {
                     track(&mut resend.tracker, slice, now, &mut self.round_trip);
-                    self.reassembler.push(slice);
+                    self.reassembler.handle_slice(slice);
                 }
                 while let Some(recovered) = resend.groups.recovered() {
                     track(&mut resend.tracker, &recovered, now, &mut self.round_trip);
-                    self.reassembler.push(&recovered);
+                    self.reassembler.handle_slice(&recovered);
                 }
                 slice.and_then(|slice| slice.counter)
             }
@@ -103,12 +103,12 @@ impl MediaReceiver {
                     (None, Some(counter)) => self.update_newest_counter(counter),
                     (None, None) => {}
                 }
-                self.reassembler.push(&slice);
+                self.reassembler.handle_slice(&slice);
                 slice.counter
             }
             AvMedia::Fragment(fragment) => {
                 let slice = Slice::from(fragment);
-                self.reassembler.push(&slice);
+                self.reassembler.handle_slice(&slice);
                 slice.counter
             }
             _ => None,
@@ -182,7 +182,7 @@ impl MediaReceiver {
     }
 
     pub(super) fn poll(&mut self) -> Option<Event> {
-        self.reassembler.poll()
+        self.reassembler.poll_output()
     }
 
     pub(super) fn stats(&self) -> Stats {
@@ -280,10 +280,10 @@ fn track(tracker: &mut ResendTracker, slice: &Slice<'_>, now: Instant, round_tri
         // If the start of the frame was lost, its first slices are missing as well.
         tracker.expect_first(counter.wrapping_sub(index));
     }
-    let sample = tracker.received(counter, now);
+    let sample = tracker.received(now, counter);
     let left = slice.count.saturating_sub(slice.index).saturating_sub(1);
     if let Ok(left) = u16::try_from(left) {
-        tracker.expect_through(counter.wrapping_add(left), now);
+        tracker.expect_through(now, counter.wrapping_add(left));
     }
     if let Some(sample) = sample
         && slice.origin == video_reassembly::Origin::Resent

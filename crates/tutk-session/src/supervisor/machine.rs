@@ -41,8 +41,8 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(300);
 /// sessions on one time line.
 ///
 /// It has the [contract of all state machines](crate#how-to-drive-it). In addition, it asks for
-/// sockets: [`SupervisorOutput`]. With [`Keep::Always`](super::Keep::Always) it starts to connect at
-/// construction: poll once before the first input.
+/// sockets: [`SupervisorOutput`]. With [`Keep::Always`](super::Keep::Always) it starts to connect
+/// at construction: poll once before the first input.
 ///
 /// Each session uses the configured [`ClientConfig`](crate::ClientConfig).
 /// [`SupervisorConfig::initial_commands`] are sent in each session, other commands only once.

@@ -141,7 +141,7 @@ impl Collector {
     }
 
     pub(crate) fn push(&mut self, slice: Slice<'_>) {
-        self.reassembler.push(&slice);
+        self.reassembler.handle_slice(&slice);
         self.drain();
     }
 
@@ -168,7 +168,7 @@ impl Collector {
     }
 
     fn drain(&mut self) {
-        while let Some(event) = self.reassembler.poll() {
+        while let Some(event) = self.reassembler.poll_output() {
             match event {
                 Event::Frame(frame) => self.frames.push(frame),
                 Event::Lost(lost) => self.lost.push(lost),

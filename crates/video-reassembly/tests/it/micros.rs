@@ -17,12 +17,12 @@ impl Tracker {
     }
 
     pub(crate) fn received(&mut self, counter: u16, now: u64) -> Option<u64> {
-        let sample = self.0.received(counter, Instant::from_micros(now));
+        let sample = self.0.received(Instant::from_micros(now), counter);
         sample.map(|sample| u64::try_from(sample.as_micros()).unwrap())
     }
 
     pub(crate) fn expect_through(&mut self, last: u16, now: u64) {
-        self.0.expect_through(last, Instant::from_micros(now));
+        self.0.expect_through(Instant::from_micros(now), last);
     }
 
     pub(crate) fn request(&mut self, now: u64, rtt: u64) -> Option<Request<'_>> {

@@ -66,7 +66,7 @@ impl Fields {
             }),
         };
         model.push(&slice);
-        real.push(&slice);
+        real.handle_slice(&slice);
     }
 }
 

@@ -138,10 +138,10 @@ fn limits_the_event_queue() {
         ..Limits::default()
     });
     for number in 1..=10 {
-        reassembler.push(&complete(number));
+        reassembler.handle_slice(&complete(number));
     }
     assert_eq!(reassembler.stats().events_dropped, 6);
-    let Some(Event::Frame(frame)) = reassembler.poll() else {
+    let Some(Event::Frame(frame)) = reassembler.poll_output() else {
         unreachable!("four events are queued");
     };
     assert_eq!(frame.number, 7);
@@ -354,7 +354,7 @@ proptest! {
             if poll {
                 out.push(slice);
             } else {
-                out.reassembler.push(&slice);
+                out.reassembler.handle_slice(&slice);
             }
         }
         out.flush();

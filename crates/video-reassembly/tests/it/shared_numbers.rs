@@ -421,7 +421,7 @@ proptest! {
 fn a_restarted_count_of_slices_is_followed() {
     let mut reassembler = Reassembler::default();
     for (number, counter) in [(1, 7), (2, 40_000), (3, 40_001), (4, 2)] {
-        reassembler.push(&Slice {
+        reassembler.handle_slice(&Slice {
             kind: MediaKind::Delta,
             origin: Origin::Sent,
             counter: Some(counter),
@@ -433,6 +433,6 @@ fn a_restarted_count_of_slices_is_followed() {
             info: &[],
             metadata: None,
         });
-        assert!(reassembler.poll().is_some(), "frame {number}");
+        assert!(reassembler.poll_output().is_some(), "frame {number}");
     }
 }

@@ -145,7 +145,7 @@ impl Model {
     /// Compares all events and counters of `real` with the model. Must be called after every call
     /// of another method.
     pub(crate) fn compare(&mut self, real: &mut Reassembler) {
-        let events: Vec<Expected> = std::iter::from_fn(|| real.poll())
+        let events: Vec<Expected> = std::iter::from_fn(|| real.poll_output())
             .map(|event| match event {
                 Event::Lost(lost) => Expected::Lost(lost),
                 Event::Frame(frame) => Expected::Frame {
