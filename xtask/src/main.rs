@@ -13,6 +13,7 @@ mod msrv;
 mod nextest;
 mod no_std;
 mod package;
+mod python;
 mod report;
 mod sbom;
 mod simulate;

@@ -3,7 +3,7 @@
 use crate::job::Job;
 use crate::report::{Outcome, Report, TestCounts};
 use crate::workspace::{is_ci, packages};
-use crate::{comments, cortex_m, dist, fuzz, interop, nextest, no_std, package, tools};
+use crate::{comments, cortex_m, dist, fuzz, interop, nextest, no_std, package, python, tools};
 
 /// The feature of the second crypto backend.
 const RUST_CRYPTO: &str = "rust-crypto";
@@ -60,6 +60,7 @@ pub(crate) fn all(fast: bool) -> Result<(), String> {
             missing.cargo_tool("nextest"),
         );
     }
+    report.step("Python package", python::test);
     report.step("interoperability", |_| interop::short());
     report.step("docs", |_| {
         Job::cargo(&["doc", "--workspace", "--no-deps"])

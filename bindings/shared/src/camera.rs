@@ -1,6 +1,8 @@
 //! A session with a camera, for callers that are no tokio tasks.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::pin::pin;
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::io;
@@ -139,7 +141,19 @@ impl Camera {
         self.runtime.block_on(next)
     }
 
-    /// Waits until [`next_frame`](Self::next_frame) returns at once. Cancel-safe.
+    /// Returns the next frame if there is one, without waiting. `None` if there is none yet.
+    ///
+    /// # Errors
+    /// As for [`next_frame`](Self::next_frame).
+    pub fn try_next_frame(&self) -> Option<Result<Option<ContinuousFrame>, Error>> {
+        let mut next = pin!(self.next_frame());
+        match next.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(next) => Some(next),
+            Poll::Pending => None,
+        }
+    }
+
+    /// Waits until [`try_next_frame`](Self::try_next_frame) returns something. Cancel-safe.
     pub async fn wait_frame(&self) {
         let mut events = self.events.lock().await;
         loop {
