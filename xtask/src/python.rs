@@ -14,7 +14,10 @@ const SOURCE: &str = "bindings/python";
 
 /// Runs the tests and type checks in Python.
 pub(crate) fn test(counts: &mut TestCounts) -> Outcome {
-    if Job::shell_words("python3 -m venv --help").output().is_err() {
+    if Job::shell_words("python3 -m ensurepip --version")
+        .output()
+        .is_err()
+    {
         return Outcome::Skipped("python3-venv is missing".into());
     }
     run(counts).into()

@@ -34,7 +34,7 @@ const PACKAGES: [Package; 24] = [
     ("/usr/include/mbedtls/ssl.h", "libmbedtls-dev", "DTLS with the Mbed TLS library"),
     ("/usr/include/wolfssl/ssl.h", "libwolfssl-dev", "DTLS with the wolfSSL library"),
     ("qemu-system-arm --version", "qemu-system-arm", "a session on a microcontroller"),
-    ("python3 -m venv --help", "python3-venv", "the Python package"),
+    ("python3 -m ensurepip --version", "python3-venv", "the Python package"),
     ("python3 -m pip --version", "python3-pip", "installation of cargo tools"),
 ];
 

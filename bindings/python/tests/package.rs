@@ -1,5 +1,6 @@
 //! Puts the package together from the module that cargo has built, and uses it with the Python of
 //! this machine. `cargo xtask test` runs the other tests with this package.
+#![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 
 use std::path::{Path, PathBuf};
@@ -40,7 +41,6 @@ fn package() -> PathBuf {
 }
 
 #[test]
-#[cfg(target_os = "linux")]
 fn package_reads_a_frame() {
     let supported = "import sys; sys.exit(sys.version_info < (3, 11))";
     let python = || Command::new("python3");
