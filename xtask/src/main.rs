@@ -5,6 +5,7 @@ mod bench;
 mod comments;
 mod cortex_m;
 mod dist;
+mod examples;
 mod fuzz;
 mod generated;
 mod interop;
@@ -42,6 +43,8 @@ usage: cargo xtask COMMAND
                   --seconds N or --only NAME, run only a part.
   interop [ARGS]  Test dtls-psk against other DTLS implementations and write docs/interop.md. With
                   --short, --seeds N or --only PEER, run a part and print it.
+  examples        Compile each example of examples/ with only the crates that it names, and count
+                  its lines.
   fuzz [TARGET ...]
                   Fuzz the given targets, or all of them, for FUZZ_SECONDS each (default: 60).
   msrv            Check each library with the compiler that its rust-version names. Installs these
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         ["simulate", "--write"] => simulate::all(&[], true),
         ["simulate", args @ ..] => simulate::all(args, false),
         ["interop", args @ ..] => interop::all(args),
+        ["examples"] => examples::check(),
         ["fuzz", targets @ ..] => fuzz::long(targets),
         ["msrv"] => msrv::all(),
         ["package"] => package::check(),

@@ -1,5 +1,6 @@
 //! A dialect of your own: a simulated camera that speaks it, and a client that watches it, in
 //! memory.
+//! Dependencies: tutk-session, tutk-simulator
 //!
 //! ```sh
 //! cargo run --example dialect -- PASSWORD

@@ -1,4 +1,5 @@
 //! Counts the frames of two cameras, whose sessions share one socket, on mio.
+//! Dependencies: tutk-session, getrandom, mio[net,os-poll]
 //!
 //! ```sh
 //! cargo run -p tutk-session --example mio -- 100 'wyze://HOST?uid=…' 'wyze://OTHER?uid=…'

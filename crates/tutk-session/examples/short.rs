@@ -1,4 +1,5 @@
 //! The shortest program that records a camera's video. It does not reconnect: see `blocking`.
+//! Dependencies: tutk-session, getrandom
 //!
 //! ```sh
 //! cargo run -p tutk-session --example short -- 'wyze://HOST?uid=…&enr=…&mac=…' 100 out.h264
