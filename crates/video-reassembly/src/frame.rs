@@ -5,7 +5,7 @@ use core::time::Duration;
 use bytes::Bytes;
 use tutk_frame::{AudioFlags, Codec, FrameInfo, MediaKind};
 
-/// An output of [`Reassembler::poll`](crate::Reassembler::poll).
+/// An output of [`Reassembler::poll_output`](crate::Reassembler::poll_output).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A complete frame. The frames of a stream are in the order of their numbers.

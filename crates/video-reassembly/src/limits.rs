@@ -20,7 +20,8 @@ pub struct Limits {
     /// How far ahead of the last frame a frame number may be, as in RFC 3550, appendix A.1. A
     /// number beyond it, or far behind, is accepted after a second frame confirms the jump.
     pub max_dropout: u32,
-    /// Events queued for [`poll`](crate::Reassembler::poll), at least 1. One more drops the oldest.
+    /// Events queued for [`poll_output`](crate::Reassembler::poll_output), at least 1. One more
+    /// drops the oldest.
     pub events: usize,
 }
 
