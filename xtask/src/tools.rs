@@ -10,7 +10,7 @@ use crate::workspace::is_ci;
 /// Packages of Debian. The probe is a command that succeeds, or the path of a file that exists, if
 /// the package is installed.
 #[rustfmt::skip]
-const PACKAGES: [Package; 24] = [
+const PACKAGES: [Package; 25] = [
     ("ffmpeg -version", "ffmpeg", "playback of recordings and streams"),
     ("ffprobe -version", "ffmpeg", "inspection of recordings"),
     ("gst-launch-1.0 --version", "gstreamer1.0-tools", "playback with GStreamer"),
@@ -21,6 +21,7 @@ const PACKAGES: [Package; 24] = [
     // The plugins are in a folder whose name contains the platform.
     ("/usr/share/doc/vlc-plugin-base/copyright", "vlc-plugin-base", "playback with VLC"),
     ("chromedriver --version", "chromium-driver", "the web page in Chromium"),
+    ("curl --version", "curl", "HTTPS with curl"),
     ("openssl version", "openssl", "DTLS with OpenSSL"),
     ("gnutls-cli --version", "gnutls-bin", "DTLS with GnuTLS"),
     ("tshark --version", "tshark", "decryption of DTLS by Wireshark"),

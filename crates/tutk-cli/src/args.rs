@@ -136,8 +136,35 @@ pub(crate) enum Command {
     #[command(after_help = serve::HELP)]
     #[cfg(feature = "serve")]
     Serve(serve::ServeArgs),
+    /// Hash the password of a user of `tutk serve`, and write it into the configuration file
+    #[cfg(feature = "serve")]
+    Passwd(PasswdArgs),
     /// List the named cameras and check the configuration file
     Cameras,
+}
+
+impl Command {
+    /// Returns `true` if SIGHUP reloads the configuration. It ends the other commands.
+    pub(crate) fn reloads(&self) -> bool {
+        #[cfg(feature = "serve")]
+        if matches!(self, Self::Serve(_)) {
+            return true;
+        }
+        false
+    }
+}
+
+#[cfg(feature = "serve")]
+#[derive(clap::Args)]
+#[command(after_help = "\
+tutk prompts for the password. Without a terminal, it reads one line of standard input. The hash is Argon2id. RTSP
+clients cannot use Digest authentication with it, so that they need rtsps or allow_plain_auth (docs/cameras.md).
+
+Exit status: 0 done, 2 invalid name, password or file, 1 another error")]
+pub(crate) struct PasswdArgs {
+    /// The user in [users], which is added if it does not exist; without it, the hash is printed
+    #[arg(value_name = "USER")]
+    pub(crate) user: Option<String>,
 }
 
 #[derive(clap::Args)]
@@ -415,6 +442,8 @@ impl Command {
             Self::Record(_) => "record",
             #[cfg(feature = "serve")]
             Self::Serve(_) => "serve",
+            #[cfg(feature = "serve")]
+            Self::Passwd(_) => "passwd",
             Self::Snapshot(_) => "snapshot",
             Self::Talk(_) => "talk",
             Self::Discover(_) => "discover",

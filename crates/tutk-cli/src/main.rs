@@ -32,7 +32,7 @@ mod models;
 mod new_file;
 mod personality_choice;
 mod private_file;
-#[cfg(feature = "cloud")]
+#[cfg(any(feature = "cloud", feature = "serve"))]
 mod prompt;
 mod recording;
 mod report;
@@ -47,6 +47,7 @@ mod table;
 mod talk_input;
 mod talk_output;
 mod value_parsers;
+mod weak_key;
 
 use std::process::ExitCode;
 
@@ -56,11 +57,11 @@ use clap::error::{ContextKind, ContextValue};
 use crate::args::{Args, Command};
 #[cfg(feature = "cloud")]
 use crate::commands::cloud;
-#[cfg(feature = "serve")]
-use crate::commands::serve;
 use crate::commands::{
     cameras, control, demo, discover, dissect, info, record, replay, simulate, snapshot, talk,
 };
+#[cfg(feature = "serve")]
+use crate::commands::{passwd, serve};
 use crate::console::Console;
 use crate::failure::{Failure, Status};
 use crate::report::Report;
@@ -99,7 +100,7 @@ fn main() -> ExitCode {
 }
 
 async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), Failure> {
-    let mut stop = Stop::listen(*console)?;
+    let mut stop = Stop::listen(*console, args.command.reloads())?;
     let global = &args.global;
     let result = match &args.command {
         Command::Demo(args) => demo::run(args, console, report, &mut stop).await,
@@ -107,6 +108,8 @@ async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), 
         Command::Record(args) => record::run(args, global, console, report, &mut stop).await,
         #[cfg(feature = "serve")]
         Command::Serve(args) => serve::run(args, global, console, report, &mut stop).await,
+        #[cfg(feature = "serve")]
+        Command::Passwd(args) => passwd::run(args, global, console, &mut stop).await,
         Command::Snapshot(args) => snapshot::run(args, global, console, report, &mut stop).await,
         Command::Talk(args) => talk::run(args, global, console, report, &mut stop).await,
         Command::Discover(args) => discover::run(args, global, console, report, &mut stop).await,
@@ -119,7 +122,7 @@ async fn run(args: &Args, console: &Console, report: &mut Report) -> Result<(), 
         Command::Control(args) => control::run(args, global, console, report, &mut stop).await,
         #[cfg(feature = "cloud")]
         Command::Cloud(args) => cloud::run(args, global, console, report, &mut stop).await,
-        Command::Cameras => cameras::run(global, report),
+        Command::Cameras => cameras::run(global, console, report),
     };
     report.interrupted = stop.is_requested();
     result

@@ -30,6 +30,12 @@ impl Prompt {
         Self { terminal, phase }
     }
 
+    /// Returns `true` if a person types the values.
+    #[cfg(feature = "serve")]
+    pub(crate) fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
     /// Reads one line without its line ending. `otherwise` names another way to set the value.
     pub(crate) async fn ask(
         &self,

@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: the first signal stops the program cleanly, the second terminates it.
+//! Ctrl-C, SIGTERM and SIGHUP: the first signal stops the program cleanly, the second terminates
+//! it.
 
 use std::io;
 use std::process;
@@ -17,9 +18,10 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    /// Starts a task that listens for signals. Must be called within a tokio runtime.
-    pub(crate) fn listen(console: Console) -> Result<Self, Failure> {
-        let mut signals = Signals::new()
+    /// Starts a task that listens for signals. Must be called within a tokio runtime. SIGHUP, which
+    /// a closed terminal sends, does not stop a command that `reloads`.
+    pub(crate) fn listen(console: Console, reloads: bool) -> Result<Self, Failure> {
+        let mut signals = Signals::new(!reloads && !ignores_hangup())
             .map_err(|error| Failure::other("start", format!("signals: {error}"), "try again"))?;
         let (sender, receiver) = watch::channel(false);
         tokio::spawn(async move {
@@ -89,15 +91,32 @@ impl Reload {
 struct Signals {
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
+    hangup: Option<tokio::signal::unix::Signal>,
+}
+
+/// Returns `true` if SIGHUP was ignored when the program started, as `nohup` does. It must stay so.
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    // The bit of signal 1 in a mask of hexadecimal digits.
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 != 0)
+}
+
+#[cfg(not(unix))]
+fn ignores_hangup() -> bool {
+    true
 }
 
 #[cfg(unix)]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    fn new(hangup: bool) -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            hangup: hangup.then(|| signal(SignalKind::hangup())).transpose()?,
         })
     }
 
@@ -105,7 +124,16 @@ impl Signals {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            () = hung_up(self.hangup.as_mut()) => {}
         }
+    }
+}
+
+#[cfg(unix)]
+async fn hung_up(hangup: Option<&mut tokio::signal::unix::Signal>) {
+    match hangup {
+        Some(hangup) => _ = hangup.recv().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -114,7 +142,7 @@ struct Signals;
 
 #[cfg(not(unix))]
 impl Signals {
-    fn new() -> io::Result<Self> {
+    fn new(_hangup: bool) -> io::Result<Self> {
         Ok(Self)
     }
 

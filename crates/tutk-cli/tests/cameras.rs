@@ -68,6 +68,33 @@ fn lists_cameras_without_secrets() {
     assert!(!json.to_string().contains(ENR));
 }
 
+/// SHA-256 of this ENR begins with 0x00.
+#[test]
+fn weak_keys_are_reported_with_what_to_do() {
+    let weak = camera("front").replace(ENR, "3K0efp/HI0qSZjNw");
+    let weak = weak.replace("\"h\"", "\"127.0.0.1\"");
+    let file = File::new(&format!("{weak}{}", camera("back")));
+    let run = file.tutk(&["cameras"]);
+    run.exits(0);
+    let lines = run.stderr.lines().filter(|line| line.contains("weak key"));
+    let lines: Vec<_> = lines.collect();
+    assert_eq!(lines.len(), 1, "{}", run.stderr);
+    for part in [
+        "front: weak key",
+        "0 of the 32 bytes",
+        "set the camera up again",
+    ] {
+        assert!(lines[0].contains(part), "{lines:?}");
+    }
+    let json = file.tutk(&["cameras", "--json"]).json();
+    assert!(json["cameras"][0]["warning"].is_string());
+    assert!(json["cameras"][1]["warning"].is_null());
+
+    let run = file.tutk(&["record", "front", "--output", "-"]);
+    run.exits(3);
+    assert!(run.stderr.contains("weak key"), "{}", run.stderr);
+}
+
 #[test]
 fn reports_all_errors_of_the_file_at_once() {
     let text = format!(

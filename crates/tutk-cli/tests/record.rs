@@ -223,7 +223,7 @@ fn once_serves_a_client_that_restarts_its_handshake() {
 #[cfg(unix)]
 #[test]
 fn signals_complete_the_recording() {
-    for name in ["-INT", "-TERM"] {
+    for name in ["-INT", "-TERM", "-HUP"] {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("out.mp4");
         let mut camera = simulate("--once");
@@ -248,6 +248,33 @@ fn signals_complete_the_recording() {
         }
         camera.end().exits(0);
     }
+}
+
+/// The open of a FIFO without a reader blocks.
+#[cfg(unix)]
+#[test]
+fn hangup_ends_a_recording_that_is_blocked() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("fifo");
+    let made = std::process::Command::new("mkfifo").arg(&path).status();
+    assert!(made.unwrap().success());
+    let camera = simulate("");
+    let fixed = [
+        "record",
+        &camera.url,
+        "--output",
+        text(&path),
+        "--format",
+        "h264",
+    ];
+    let mut client = command(fixed).stderr(Stdio::piped()).spawn().unwrap();
+    // A signal before the handler is installed would end the program at once.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let begun = std::time::Instant::now();
+    signal(&client, "-HUP");
+    let status = client.wait().unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30));
 }
 
 #[cfg(unix)]

@@ -93,6 +93,7 @@ impl Session {
         let (queue, events) = mpsc::channel(EVENT_QUEUE);
         let overrun = Arc::new(AtomicU64::new(0));
         let (dropped, mut filter) = (Arc::clone(&overrun), OverflowFilter::default());
+        let mut lost = 0_u64;
         // Never waits for the consumer.
         let sink = move |mut event| {
             let admitted = filter.admits(&mut event, queue.capacity());
@@ -100,7 +101,10 @@ impl Session {
                 dropped.fetch_add(1, Ordering::Relaxed);
             } else if (!admitted || queue.try_send(event).is_err()) && !queue.is_closed() {
                 // A closed queue means that the session was dropped.
-                tracing::warn!("the event queue is full: an event was dropped");
+                lost += 1;
+                if lost.is_power_of_two() {
+                    tracing::warn!(lost, "the event queue is full: events were dropped");
+                }
             }
         };
         Ok(Self {

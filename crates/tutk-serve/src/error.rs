@@ -31,6 +31,14 @@ pub enum Error {
         "{0} is reachable from other machines, and there are no accounts: add an account, listen on 127.0.0.1, or allow anonymous access"
     )]
     AnonymousAccess(SocketAddr),
+    /// The certificate or the private key of TLS cannot be used.
+    #[error("{file}: {problem}")]
+    Tls {
+        /// The file.
+        file: String,
+        /// The reason.
+        problem: String,
+    },
     /// The camera was removed from the hub, or the hub was closed.
     #[error("the camera is no longer served")]
     Closed,

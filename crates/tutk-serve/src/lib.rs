@@ -2,6 +2,10 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+#[allow(
+    clippy::disallowed_types,
+    reason = "remembered passwords need a random key, and hashes a thread of their own"
+)]
 mod accounts;
 #[allow(clippy::disallowed_methods, reason = "it closes connections by time")]
 mod admission;
@@ -46,8 +50,17 @@ pub mod rtsp;
 mod rtsp_server;
 #[cfg(feature = "http")]
 mod schemes;
+#[allow(clippy::disallowed_types, reason = "the streams of sockets")]
+mod stream;
+#[cfg_attr(not(feature = "tls"), path = "no_tls.rs")]
+#[allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "certificates are files that change"
+)]
+mod tls;
 
-pub use accounts::Accounts;
+pub use accounts::{Account, Accounts, PasswordCheck, Role, hash_password};
 pub use admission::{AUTHENTICATION_TIME, MAX_UNAUTHENTICATED, MAX_UNAUTHENTICATED_PER_ADDRESS};
 pub use error::Error;
 #[cfg(feature = "http")]
@@ -59,3 +72,4 @@ pub use login_budget::{MAX_FAILURES, MAX_LOGIN_DELAY};
 pub use output::Output;
 pub use path::path_segment;
 pub use rtsp_server::{MAX_CONNECTIONS, RtspConfig, RtspServer};
+pub use tls::TlsConfig;

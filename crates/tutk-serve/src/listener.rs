@@ -12,7 +12,9 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::accounts::Accounts;
 use crate::admission::{Admission, ConnectionSlot};
 use crate::error::Error;
-use crate::log_limit::LogLimit;
+use crate::log_limit::log_limited;
+use crate::stream::Stream;
+use crate::tls::TlsConfig;
 
 /// How long clients have to read their last bytes when a server shuts down.
 pub(crate) const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
@@ -36,7 +38,7 @@ pub(crate) trait Service: Send + Sync + 'static {
 /// An accepted connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Stream,
     pub(crate) peer: SocketAddr,
     pub(crate) slot: ConnectionSlot,
     /// Changes when the server shuts down.
@@ -82,14 +84,15 @@ pub fn check_listen(
 
 impl Listener {
     /// Starts to accept connections. At most `max_connections` can be authenticated at the same
-    /// time.
+    /// time. The limits apply to TLS handshakes, too.
     pub(crate) fn start<S: Service>(
         listener: TcpListener,
+        tls: Option<TlsConfig>,
         max_connections: usize,
         service: Arc<S>,
     ) -> Self {
         let (shutdown, receiver) = watch::channel(false);
-        let task = tokio::spawn(accept(listener, max_connections, service, receiver));
+        let task = tokio::spawn(accept(listener, tls, max_connections, service, receiver));
         Self { shutdown, task }
     }
 
@@ -111,28 +114,26 @@ impl Drop for Listener {
 
 async fn accept<S: Service>(
     listener: TcpListener,
+    tls: Option<TlsConfig>,
     max_connections: usize,
     service: Arc<S>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let admission = Admission::new(max_connections);
-    let (failures, evictions) = (LogLimit::new(), LogLimit::new());
     let mut connections = JoinSet::new();
     loop {
         let (stream, peer, socket) = tokio::select! {
             (accepted, socket) = accepted(&listener, &admission) => match accepted {
                 Ok((stream, peer)) => (stream, peer, socket),
                 Err(error) => {
-                    if let Some(times) = failures.count(now()) {
-                        tracing::warn!(%error, times, protocol = S::PROTOCOL, "cannot accept a connection");
-                    }
+                    log_limited!(warn, %error, protocol = S::PROTOCOL, "cannot accept a connection");
                     tokio::time::sleep(ACCEPT_RETRY).await;
                     continue;
                 }
             },
             Some(ended) = connections.join_next() => {
                 if let Err(error) = ended {
-                    tracing::error!(%error, protocol = S::PROTOCOL, "a connection task failed");
+                    log_limited!(error, %error, protocol = S::PROTOCOL, "a connection task failed");
                 }
                 continue;
             }
@@ -144,21 +145,33 @@ async fn accept<S: Service>(
             continue;
         }
         let (slot, evicted) = admission.register(peer.ip(), socket);
-        if let Some(address) = evicted
-            && let Some(times) = evictions.count(now())
-        {
-            tracing::warn!(%address, times, protocol = S::PROTOCOL, "too many connections without authentication: closed the oldest");
+        if let Some(address) = evicted {
+            log_limited!(warn, %address, protocol = S::PROTOCOL, "too many connections without authentication: closed the oldest");
         }
-        let connection = Connection {
-            stream,
-            peer,
-            slot: slot.clone(),
-            shutdown: shutdown.clone(),
-        };
+        let (serving, shutdown, tls) = (slot.clone(), shutdown.clone(), tls.clone());
         let service = Arc::clone(&service);
         connections.spawn(async move {
+            let serve = async {
+                let stream = match &tls {
+                    None => Stream::Plain(stream),
+                    Some(tls) => match tls.accept(stream).await {
+                        Ok(stream) => Stream::Tls(Box::new(stream)),
+                        Err(error) => {
+                            tracing::debug!(%peer, %error, protocol = S::PROTOCOL, "TLS failed");
+                            return;
+                        }
+                    },
+                };
+                let connection = Connection {
+                    stream,
+                    peer,
+                    slot: serving,
+                    shutdown,
+                };
+                Arc::clone(&service).serve(connection).await;
+            };
             tokio::select! {
-                () = Arc::clone(&service).serve(connection) => {}
+                () = serve => {}
                 () = slot.expired() => {
                     service.count_unauthenticated();
                     tracing::debug!(%peer, protocol = S::PROTOCOL, "connection closed: the client has not authenticated");
@@ -180,10 +193,6 @@ async fn accepted(
 ) -> (io::Result<(TcpStream, SocketAddr)>, OwnedSemaphorePermit) {
     let socket = admission.socket().await;
     (listener.accept().await, socket)
-}
-
-fn now() -> std::time::Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 #[cfg(test)]

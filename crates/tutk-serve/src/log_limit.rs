@@ -3,8 +3,23 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// The minimum time between two messages.
+/// The period in which each message is logged at most [`BURST`] times.
 const INTERVAL: Duration = Duration::from_secs(10);
+
+/// The maximum number of equal messages in [`INTERVAL`].
+const BURST: u32 = 10;
+
+/// Logs a message that clients or cameras can cause. The field `times` is the number of occurrences
+/// since the message before. After 10 messages in 10 s, further ones are only counted.
+macro_rules! log_limited {
+    ($level:ident, $($fields:tt)+) => {{
+        static LIMIT: $crate::log_limit::LogLimit = $crate::log_limit::LogLimit::new();
+        if let Some(times) = LIMIT.count_now() {
+            tracing::$level!(times, $($fields)+);
+        }
+    }};
+}
+pub(crate) use log_limited;
 
 /// The limit of one message.
 #[derive(Debug, Default)]
@@ -12,30 +27,42 @@ pub(crate) struct LogLimit(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
-    last: Option<Instant>,
+    /// The start of the current period.
+    since: Option<Instant>,
+    /// The messages of the current period.
+    logged: u32,
+    /// The occurrences since the last message.
     count: u64,
 }
 
 impl LogLimit {
     pub(crate) const fn new() -> Self {
         Self(Mutex::new(State {
-            last: None,
+            since: None,
+            logged: 0,
             count: 0,
         }))
     }
 
+    /// As [`count`](Self::count), by tokio's clock.
+    #[allow(clippy::disallowed_methods, reason = "the log is limited by time")]
+    pub(crate) fn count_now(&self) -> Option<u64> {
+        self.count(tokio::time::Instant::now().into_std())
+    }
+
     /// Counts an occurrence. Returns how many there were since the last message, including this
-    /// one, if it is time for another message.
-    pub(crate) fn count(&self, now: Instant) -> Option<u64> {
+    /// one, if it may be logged.
+    fn count(&self, now: Instant) -> Option<u64> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.count += 1;
-        let due = state
-            .last
-            .is_none_or(|last| now.saturating_duration_since(last) >= INTERVAL);
-        if !due {
+        let is_over = |since: Instant| now.saturating_duration_since(since) >= INTERVAL;
+        if state.since.is_none_or(is_over) {
+            (state.since, state.logged) = (Some(now), 0);
+        }
+        if state.logged >= BURST {
             return None;
         }
-        state.last = Some(now);
+        state.logged += 1;
         Some(std::mem::take(&mut state.count))
     }
 }
@@ -46,10 +73,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn message_is_logged_once_per_interval_with_a_count() {
+    fn message_is_logged_ten_times_per_interval_with_a_count() {
         let limit = LogLimit::new();
         let start = Instant::now();
-        assert_eq!(limit.count(start), Some(1));
+        for _ in 0..BURST {
+            assert_eq!(limit.count(start), Some(1));
+        }
         for _ in 0..1_000 {
             assert_eq!(limit.count(start + INTERVAL / 2), None);
         }

@@ -2,4 +2,5 @@
 
 /// Their URL schemes. The API lists each of them, with `null` for an output that is not running. A
 /// new output adds its scheme here and its module to `lib.rs`.
-pub(crate) const CAMERA_SCHEMES: &[&str] = &[crate::rtsp_server::SCHEME];
+pub(crate) const CAMERA_SCHEMES: &[&str] =
+    &[crate::rtsp_server::SCHEME, crate::rtsp_server::TLS_SCHEME];

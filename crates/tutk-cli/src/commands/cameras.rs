@@ -5,14 +5,15 @@ use serde_json::{Value, json};
 use crate::args::Global;
 use crate::camera::enr_from_environment;
 use crate::config::{self, Mistake, NamedCamera};
-use crate::console;
+use crate::console::{self, Console};
 use crate::failure::Failure;
 use crate::models;
 use crate::report::{Report, plural};
 use crate::secret_text::SecretText;
 use crate::table::{columns, printable};
+use crate::weak_key;
 
-pub(crate) fn run(global: &Global, report: &mut Report) -> Result<(), Failure> {
+pub(crate) fn run(global: &Global, console: &Console, report: &mut Report) -> Result<(), Failure> {
     let enr = enr_from_environment();
     let enr = enr.as_ref().map(SecretText::reveal);
     let (path, contents) = config::check(global.config.as_deref(), enr)?;
@@ -23,6 +24,11 @@ pub(crate) fn run(global: &Global, report: &mut Report) -> Result<(), Failure> {
         let header = ["NAME", "ADDRESS", "UID", "MODEL", "SOLD AS"].map(str::to_owned);
         let rows = contents.cameras.iter().map(row);
         console::print(columns(std::iter::once(header).chain(rows)));
+    }
+    for NamedCamera { name, camera, .. } in &contents.cameras {
+        if let Some(warning) = weak_key::warning(&camera.credentials) {
+            console.line(format_args!("{}: {warning}", printable(name)));
+        }
     }
     let count = contents.mistakes.len();
     if count == 0 {
@@ -67,6 +73,7 @@ fn describe(NamedCamera { name, camera, .. }: &NamedCamera) -> Value {
         "mac": camera.credentials.mac.map(|mac| mac.to_string()),
         "model": camera.model,
         "product": camera.model.as_deref().and_then(models::product),
+        "warning": weak_key::warning(&camera.credentials),
     })
 }
 

@@ -9,6 +9,8 @@ pub(crate) mod discover;
 pub(crate) mod dissect;
 pub(crate) mod doctor;
 pub(crate) mod info;
+#[cfg(feature = "serve")]
+pub(crate) mod passwd;
 pub(crate) mod record;
 pub(crate) mod replay;
 #[cfg(feature = "serve")]

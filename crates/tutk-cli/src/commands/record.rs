@@ -14,6 +14,7 @@ use crate::new_file;
 use crate::recording::{self, Job};
 use crate::report::Report;
 use crate::signals::Stop;
+use crate::weak_key;
 
 pub(crate) async fn run(
     args: &RecordArgs,
@@ -57,6 +58,9 @@ pub(crate) async fn run(
     let capture = args.capture.as_deref();
     let capture = capture.map(|path| Capture::create(path, args.overwrite, args.capture_size));
     let capture = capture.transpose()?;
+    if let Some(warning) = weak_key::warning(&camera.credentials) {
+        console.line(warning);
+    }
     let address = camera::resolve(&camera, stop).await?;
     if !address.ip().is_unspecified() {
         console.line(format_args!("camera at {address}"));

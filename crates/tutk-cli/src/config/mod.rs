@@ -25,6 +25,7 @@ mod network;
 mod parameter;
 mod reader;
 mod serving;
+mod users;
 mod variables;
 
 use std::path::{Path, PathBuf};
@@ -42,7 +43,8 @@ pub(crate) use self::parameter::encode;
 use self::reader::{Reader, Section};
 #[cfg(feature = "serve")]
 pub(crate) use self::serving::CaptureFile;
-pub(crate) use self::serving::{RecordTable, ServeTable, Users};
+pub(crate) use self::serving::{RecordTable, ServeTable};
+pub(crate) use self::users::Users;
 use self::variables::Environment;
 use crate::failure::Failure;
 use crate::suggest::nearest;
@@ -202,6 +204,45 @@ pub(crate) fn write_host(
         .map_err(|error| Failure::write("output", &shown, &error))
 }
 
+/// Writes the hash of a user's password into the file, which is created if it does not exist.
+///
+/// # Errors
+/// Fails if the file cannot be read, changed or written. It is unchanged then.
+#[cfg(feature = "serve")]
+pub(crate) fn write_password(
+    file: Option<&Path>,
+    user: &str,
+    hash: &str,
+) -> Result<PathBuf, Failure> {
+    let path = path(file)?;
+    let shown = path.display().to_string();
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => Zeroizing::new(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Zeroizing::default(),
+        Err(error) => {
+            let what = format!("{shown}: {error}");
+            return Err(Failure::usage(PHASE, what, "make the file readable"));
+        }
+    };
+    let read = |text: &str| Contents::read(text, None, &|name| std::env::var(name));
+    let changed = users::with_password(&text, user, hash).and_then(|changed| {
+        let written = users::has_password(&read(&changed).users, user, hash);
+        let failed = "it is written in an unusual way";
+        written.then_some(changed).ok_or_else(|| failed.to_owned())
+    });
+    let changed = Zeroizing::new(changed.map_err(|what| {
+        let what = format!("{shown}: cannot change the password of {user:?}: {what}");
+        Failure::usage(
+            PHASE,
+            what,
+            "correct it, or write the hash of `tutk passwd` yourself",
+        )
+    })?);
+    crate::private_file::write(&path, &changed)
+        .map_err(|error| Failure::write("output", &shown, &error))?;
+    Ok(path)
+}
+
 /// Returns `tutk/` in the platform's configuration directory.
 pub(crate) fn folder() -> Option<PathBuf> {
     use etcetera::BaseStrategy as _;
@@ -251,9 +292,6 @@ impl Contents {
         if let Some(section) = reader.top(&whole, "serve") {
             this.serve = serving::read_serve(&mut reader, &section);
         }
-        if let Some(section) = reader.top(&whole, "users") {
-            this.users = serving::read_users(&mut reader, &section);
-        }
         let record = reader.top(&whole, "record");
         if let Some(section) = &record {
             this.record = serving::read_record(&mut reader, section);
@@ -279,6 +317,9 @@ impl Contents {
                 this.cameras.extend(camera);
             }
             reader.enter(None);
+        }
+        if let Some(section) = reader.top(&whole, "users") {
+            this.users = users::read(&mut reader, &section, &this.names);
         }
         serving::check_records(
             &mut reader,

@@ -7,8 +7,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::ValueEnum as _;
 use ipnet::IpNet;
-use tutk_serve::Accounts;
-use tutk_serve::recorder::{Retention, Target};
+use tutk_serve::recorder::{FileAccess, Retention, Target};
 
 use super::network::Network;
 use super::reader::{Reader, Section};
@@ -16,14 +15,18 @@ use crate::capture::DEFAULT_SIZE;
 use crate::dialect_choice::DialectChoice;
 use crate::listen::Listen;
 use crate::resend_choice::ResendChoice;
-use crate::secret_text::SecretText;
 use crate::value_parsers::span;
 
 /// All keys of `[serve]`.
-pub(super) const SERVE_KEYS: [&str; 10] = [
+pub(super) const SERVE_KEYS: [&str; 15] = [
     "rtsp",
     "rtsp_udp",
+    "rtsps",
     "http",
+    "https",
+    "cert",
+    "key",
+    "allow_plain_auth",
     "http_names",
     "trusted_proxies",
     "no_auth",
@@ -34,7 +37,7 @@ pub(super) const SERVE_KEYS: [&str; 10] = [
 ];
 
 /// All keys of `[record]`.
-pub(super) const RECORD_KEYS: [&str; 4] = ["path", "segment", "keep", "max_size"];
+pub(super) const RECORD_KEYS: [&str; 5] = ["path", "segment", "keep", "max_size", "access"];
 
 /// The keys of a camera's table that concern `tutk serve`.
 pub(super) const CAMERA_KEYS: [&str; 9] = [
@@ -61,7 +64,13 @@ pub(crate) struct ServeTable {
     pub(crate) rtsp: Option<Listen>,
     /// RTP over UDP is allowed. Default: allowed.
     pub(crate) rtsp_udp: Option<bool>,
+    pub(crate) rtsps: Option<Listen>,
     pub(crate) http: Option<Listen>,
+    pub(crate) https: Option<Listen>,
+    /// The files of a certificate and its key. Default: a certificate of the program's own.
+    pub(crate) certificate: Option<[PathBuf; 2]>,
+    /// Passwords are accepted over plain connections.
+    pub(crate) allow_plain_auth: bool,
     /// Host names that the HTTP server accepts besides addresses and `localhost`.
     pub(crate) http_names: Vec<String>,
     /// Proxies that name the real client in `X-Forwarded-For`.
@@ -106,38 +115,13 @@ pub(crate) struct CaptureFile {
     pub(crate) size: ByteSize,
 }
 
-/// `[users]`: the accounts with their passwords.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Users(Vec<(String, SecretText)>);
-
 /// Reads `[record]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RecordTable {
     path: String,
     segment: Duration,
     retention: Retention,
-}
-
-impl Users {
-    pub(crate) fn accounts(&self) -> Result<Accounts, tutk_serve::Error> {
-        let mut accounts = Accounts::none();
-        for (name, password) in &self.0 {
-            accounts.add(name, password.reveal())?;
-        }
-        Ok(accounts)
-    }
-}
-
-impl PartialEq for Users {
-    fn eq(&self, other: &Self) -> bool {
-        let pairs = |users: &Self| {
-            let pair = |(name, password): &(String, SecretText)| {
-                (name.clone(), password.reveal().to_owned())
-            };
-            users.0.iter().map(pair).collect::<Vec<_>>()
-        };
-        pairs(self) == pairs(other)
-    }
+    access: FileAccess,
 }
 
 impl RecordTable {
@@ -153,7 +137,8 @@ impl RecordTable {
         };
         let path = PathBuf::from(self.path.replace(CAMERA, &name));
         let target = Target::segments(&path, None, self.segment, self.retention);
-        target.map_err(|error| error.to_string())
+        let target = target.map_err(|error| error.to_string())?;
+        Ok(target.with_access(self.access))
     }
 
     /// Returns `true` if the path distinguishes cameras.
@@ -168,12 +153,31 @@ pub(super) fn read_serve<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> 
     ServeTable {
         rtsp: reader.parsed(section, "rtsp", str::parse),
         rtsp_udp: reader.boolean(section, "rtsp_udp"),
+        rtsps: reader.parsed(section, "rtsps", str::parse),
         http: reader.parsed(section, "http", str::parse),
+        https: reader.parsed(section, "https", str::parse),
+        certificate: certificate(reader, section),
+        allow_plain_auth: reader.boolean(section, "allow_plain_auth").unwrap_or(false),
         http_names: reader.texts(section, "http_names"),
         trusted_proxies: trusted_proxies(reader, section),
         no_auth: reader.boolean(section, "no_auth").unwrap_or(false),
         keep: keeping(reader, section),
         network: Network::read(reader, section),
+    }
+}
+
+/// Reads `cert` and `key`, which belong together.
+fn certificate<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Option<[PathBuf; 2]> {
+    let files = ["cert", "key"].map(|key| reader.text(section, key));
+    match files {
+        [Some(certificate), Some(key)] => {
+            Some([certificate, key].map(|file| PathBuf::from(file.into_inner().reveal())))
+        }
+        [None, None] => None,
+        [Some(file), None] | [None, Some(file)] => {
+            reader.mistake(file.span().start, None, "`cert` and `key` belong together");
+            None
+        }
     }
 }
 
@@ -192,29 +196,6 @@ fn trusted_proxies<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Vec<Ip
     networks.unwrap_or_default()
 }
 
-/// Reads `[users]`, in which each key is a name.
-pub(super) fn read_users<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> Users {
-    let mut users = Vec::new();
-    let mut keys: Vec<_> = section.table.keys().collect();
-    keys.sort_by_key(|key| key.span().start);
-    for key in keys {
-        let name = key.get_ref().as_ref();
-        let Some(password) = reader.secret(section, name) else {
-            continue;
-        };
-        let at = password.span().start;
-        let password = password.into_inner();
-        if password.reveal().is_empty() {
-            reader.mistake(at, Some(name), "the password must not be empty");
-        } else if let Err(error) = Accounts::none().add(name, password.reveal()) {
-            reader.mistake(at, Some(name), error.to_string());
-        } else {
-            users.push((name.to_owned(), password));
-        }
-    }
-    Users(users)
-}
-
 /// Reads `[record]`.
 pub(super) fn read_record<'a>(
     reader: &mut Reader<'a>,
@@ -229,6 +210,12 @@ pub(super) fn read_record<'a>(
     let segment = reader.parsed(section, "segment", span);
     let keep = reader.parsed(section, "keep", span);
     let max_size = reader.parsed(section, "max_size", size);
+    let access = reader.parsed(section, "access", |text| match text {
+        "owner" => Ok(FileAccess::Owner),
+        "group" => Ok(FileAccess::Group),
+        "everyone" => Ok(FileAccess::Everyone),
+        _ => Err("access must be `owner`, `group` or `everyone`"),
+    });
     let path = reader.text(section, "path")?;
     let at = path.span().start;
     let table = RecordTable {
@@ -238,6 +225,7 @@ pub(super) fn read_record<'a>(
             keep,
             max_bytes: max_size.map(|size| size.as_u64()),
         },
+        access: access.unwrap_or_default(),
     };
     match table.target("camera") {
         Ok(_) => Some(table),

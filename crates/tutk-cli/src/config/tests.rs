@@ -471,3 +471,43 @@ fn host_is_optional_and_ports_of_serve_are_the_default() {
     let network = contents.cameras[0].network.clone();
     assert_eq!((network.local_ports(), network.searches()), (0..=0, true));
 }
+
+#[test]
+fn reads_users_with_roles_and_tls() {
+    let url = format!("wyze://h?uid=HSBJYB5HSETGCDWD111A&enr={ENR}&mac=AABBCCDDEEFF");
+    let hash = tutk_serve::hash_password("x").unwrap();
+    let text = format!(
+        "[serve]\nhttps = \"[::]:8443\"\nrtsps = \"off\"\ncert = \"c\"\nkey = \"k\"\nallow_plain_auth = true\n\
+         [users]\nanna = \"plain\"\nben = {{ password = \"{hash}\", role = \"view\", cameras = [\"a\"] }}\n\
+         [record]\npath = \"/r/%F/%T.ts\"\naccess = \"group\"\n\
+         [cameras.a]\nurl = \"{url}\"\n"
+    );
+    let contents = read(&text, None);
+    assert_eq!(contents.mistakes, []);
+    assert_eq!(
+        contents.serve.https,
+        Some(Listen::At("[::]:8443".parse().unwrap()))
+    );
+    assert_eq!(contents.serve.rtsps, Some(Listen::Off));
+    assert!(contents.serve.allow_plain_auth && contents.serve.certificate.is_some());
+    assert_eq!(contents.users.with_plain_passwords(), ["anna"]);
+
+    for (users, what) in [
+        ("b = {}", "lacks `password`"),
+        ("b = { password = \"x\", role = \"root\" }", "role must be"),
+        (
+            "b = { password = \"x\", cameras = [\"z\"] }",
+            "there is no camera \"z\"",
+        ),
+        ("b = { password = \"x\", more = 1 }", "unknown key"),
+        ("b = \"$argon2id$x\"", "invalid account"),
+    ] {
+        let contents = read(&format!("[users]\n{users}\n"), None);
+        let [mistake] = &contents.mistakes[..] else {
+            panic!("{:?}", contents.mistakes);
+        };
+        assert!(mistake.what.contains(what), "{mistake}");
+    }
+    let contents = read("[serve]\ncert = \"c\"\n", None);
+    assert_eq!(contents.mistakes.len(), 1);
+}

@@ -6,7 +6,7 @@ use super::observations::{AttemptKind, Fault, Observations, QueryAnswer, QueryKi
 
 /// Returns remarks on the observations, one sentence each.
 pub(crate) fn notes(seen: &Observations) -> Vec<String> {
-    let mut notes = Vec::new();
+    let mut notes: Vec<String> = seen.weak_key.clone().into_iter().collect();
     let moves_port = |answer: &&QueryAnswer| {
         answer.same_address
             && seen

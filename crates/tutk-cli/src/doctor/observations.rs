@@ -15,6 +15,8 @@ use crate::report::{self, PhaseTime};
 pub(crate) struct Observations {
     /// The vendor's model name, from the camera's address or as the camera reports it.
     pub(crate) model: Option<String>,
+    /// Why the camera's key is weak.
+    pub(crate) weak_key: Option<String>,
     /// The host of the camera's address, if it has one.
     pub(crate) host: Option<String>,
     /// Why the host name cannot be resolved.

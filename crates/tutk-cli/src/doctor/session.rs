@@ -40,7 +40,9 @@ pub(super) fn with_sdk_login(mut dialect: Arc<Dialect>) -> Arc<Dialect> {
 /// Returns the phase and the kind of a session's error.
 pub(super) fn fault(error: &Error) -> (Phase, Fault) {
     let fault = match error {
-        Error::Silent { .. } | Error::HandshakeUnanswered { .. } => Fault::Silent,
+        Error::Silent { .. } | Error::HandshakeUnanswered { .. } | Error::NoFrame { .. } => {
+            Fault::Silent
+        }
         Error::HandshakeUnfinished { .. } => Fault::WrongKey,
         Error::Dtls { source, .. } if source.hints_at_wrong_key() => Fault::WrongKey,
         Error::Dtls { source, .. } if refuses_suite(source) => Fault::SuiteRefused,

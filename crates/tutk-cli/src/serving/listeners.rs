@@ -2,17 +2,22 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use tutk_serve::{HttpConfig, HttpServer, Hub, Output, RtspConfig, RtspServer, UrlScheme};
+use tokio::task::JoinSet;
+use tutk_serve::{
+    HttpConfig, HttpServer, Hub, Output, RtspConfig, RtspServer, TlsConfig, UrlScheme,
+};
 
-use super::descriptors;
 use super::plan::Servers;
+use super::{certificate, descriptors};
 use crate::failure::Failure;
 
 /// The running outputs.
 #[derive(Debug, Default)]
 pub(crate) struct Listeners {
-    rtsp: Option<RtspServer>,
-    http: Option<HttpServer>,
+    rtsp: Vec<RtspServer>,
+    http: Vec<HttpServer>,
+    /// The fingerprint of the certificate, if there is one.
+    pub(crate) fingerprint: Option<String>,
 }
 
 impl Listeners {
@@ -27,28 +32,57 @@ impl Listeners {
         let connections = descriptors::connections(cameras);
         // Shared, so that wrong passwords are counted together.
         let accounts = servers.accounts()?;
-        if let Some(address) = servers.rtsp {
+        let tls = (servers.rtsps.is_some() || servers.https.is_some()).then(|| {
+            let names = &servers.http_names;
+            certificate::load(servers.certificate.as_ref(), &servers.folder, names)
+        });
+        let tls = tls.transpose()?;
+        listeners.fingerprint = tls.as_ref().map(TlsConfig::fingerprint);
+        for (address, tls, name, option) in [
+            (servers.rtsp, None, "RTSP", "--rtsp"),
+            (servers.rtsps, tls.clone(), "RTSPS", "`rtsps`"),
+        ] {
+            let Some(address) = address else { continue };
             let mut config = RtspConfig::new(address);
             config.udp = servers.rtsp_udp;
             config.accounts = accounts.clone();
+            config.allow_plain_auth = servers.allow_plain_auth;
+            config.tls = tls;
             config.max_connections = connections;
-            listeners.rtsp = Some(start(hub, config, "RTSP", "--rtsp", address).await?);
+            listeners
+                .rtsp
+                .push(start(hub, config, name, option, address).await?);
         }
-        if let Some(address) = servers.http {
+        for (address, tls, name, option) in [
+            (servers.http, None, "HTTP", "--http"),
+            (servers.https, tls, "HTTPS", "`https`"),
+        ] {
+            let Some(address) = address else { continue };
             let mut config = HttpConfig::new(address);
-            config.accounts = accounts;
+            config.accounts = accounts.clone();
             config.limits.connections = connections;
             config.allow_anonymous = servers.no_auth;
+            config.allow_plain_auth = servers.allow_plain_auth;
+            config.tls = tls;
             config.names.clone_from(&servers.http_names);
             config.trusted_proxies.clone_from(&servers.trusted_proxies);
-            listeners.http = Some(start(hub, config, "HTTP", "--http", address).await?);
+            listeners
+                .http
+                .push(start(hub, config, name, option, address).await?);
         }
         Ok(listeners)
     }
 
     /// Closes all connections.
     pub(crate) async fn close(self) {
-        tokio::join!(close(self.rtsp), close(self.http));
+        let mut closing = JoinSet::new();
+        for server in self.rtsp {
+            closing.spawn(server.close());
+        }
+        for server in self.http {
+            closing.spawn(server.close());
+        }
+        closing.join_all().await;
     }
 }
 
@@ -75,12 +109,6 @@ async fn start<O: Output>(
         let advice = format!("use another {option} ADDRESS:PORT, or stop the program that uses it");
         Failure::other("listen", format!("{name} at {address}: {error}"), advice)
     })
-}
-
-async fn close<O: Output>(output: Option<O>) {
-    if let Some(output) = output {
-        output.close().await;
-    }
 }
 
 /// Returns the host under which this machine reaches an output.

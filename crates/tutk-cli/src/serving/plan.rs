@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use tutk_runtime::tutk_session::{CameraUrl, Credentials};
 use tutk_serve::http::IpNet;
@@ -32,7 +32,15 @@ pub(crate) struct Plan {
 pub(crate) struct Servers {
     pub(crate) rtsp: Option<SocketAddr>,
     pub(crate) rtsp_udp: bool,
+    pub(crate) rtsps: Option<SocketAddr>,
     pub(crate) http: Option<SocketAddr>,
+    pub(crate) https: Option<SocketAddr>,
+    /// The files of a certificate and its key.
+    pub(crate) certificate: Option<[PathBuf; 2]>,
+    /// The directory of the configuration file.
+    pub(crate) folder: PathBuf,
+    /// Passwords are accepted over plain connections.
+    pub(crate) allow_plain_auth: bool,
     /// Host names that the HTTP server accepts besides addresses and `localhost`.
     pub(crate) http_names: Vec<String>,
     /// Proxies that name the real client in `X-Forwarded-For`.
@@ -75,7 +83,12 @@ impl Plan {
         let servers = Servers {
             rtsp: address(args.rtsp.or(serve.rtsp), RTSP_PORT),
             rtsp_udp: serve.rtsp_udp.unwrap_or(true),
+            rtsps: listen(serve.rtsps),
             http: address(args.http.or(serve.http), HTTP_PORT),
+            https: listen(serve.https),
+            certificate: serve.certificate,
+            folder: path.parent().unwrap_or(Path::new("")).to_owned(),
+            allow_plain_auth: serve.allow_plain_auth,
             http_names: serve.http_names,
             trusted_proxies: serve.trusted_proxies,
             users,
@@ -119,7 +132,12 @@ impl Plan {
         let servers = Servers {
             rtsp: address(args.rtsp, RTSP_PORT),
             rtsp_udp: true,
+            rtsps: None,
             http: address(args.http, HTTP_PORT),
+            https: None,
+            certificate: None,
+            folder: PathBuf::new(),
+            allow_plain_auth: false,
             http_names: Vec::new(),
             trusted_proxies: Vec::new(),
             users: Users::default(),
@@ -134,7 +152,12 @@ impl Servers {
     /// Returns an error if other machines have access without authentication.
     fn check(&self) -> Result<(), Failure> {
         let accounts = self.accounts()?;
-        for (key, address) in [("rtsp", self.rtsp), ("http", self.http)] {
+        for (key, address) in [
+            ("rtsp", self.rtsp),
+            ("rtsps", self.rtsps),
+            ("http", self.http),
+            ("https", self.https),
+        ] {
             let Some(address) = address else { continue };
             if check_listen(address, &accounts, false).is_ok() {
                 continue;
@@ -150,7 +173,34 @@ impl Servers {
                 "{key} at {address}: anyone who can reach it may watch, because of --no-auth"
             );
         }
+        let plain = self.users.with_plain_passwords();
+        if !plain.is_empty() {
+            let names = plain.join(", ");
+            tracing::warn!(
+                "the passwords of {names} are not hashed; `tutk passwd USER` hashes one"
+            );
+        }
+        self.warn_of_plain_connections(!plain.is_empty());
         Ok(())
+    }
+
+    /// Says which clients of other machines cannot log in.
+    fn warn_of_plain_connections(&self, has_digest: bool) {
+        let reachable =
+            |address: Option<SocketAddr>| address.filter(|address| !address.ip().is_loopback());
+        if self.users.is_empty() || self.allow_plain_auth {
+            return;
+        }
+        if let Some(address) = reachable(self.http) {
+            tracing::warn!(
+                "http at {address} accepts no passwords from other machines, because everybody on the network could read them: set `https` in [serve], or allow_plain_auth = true"
+            );
+        }
+        if let Some(address) = reachable(self.rtsp).filter(|_| !has_digest) {
+            tracing::warn!(
+                "rtsp at {address} accepts no passwords from other machines, because hashed ones cannot be used with Digest: set `rtsps` in [serve], or allow_plain_auth = true"
+            );
+        }
     }
 
     pub(crate) fn accounts(&self) -> Result<Accounts, Failure> {
@@ -216,6 +266,14 @@ fn is_same(one: &CameraUrl, other: &CameraUrl) -> bool {
         (host, port, model, subtype, user)
     };
     rest(one) == rest(other) && keys(&one.credentials) == keys(&other.credentials)
+}
+
+/// Returns the address of a listener without a default.
+fn listen(listen: Option<Listen>) -> Option<SocketAddr> {
+    match listen {
+        Some(Listen::At(address)) => Some(address),
+        None | Some(Listen::Off) => None,
+    }
 }
 
 fn address(listen: Option<Listen>, port: u16) -> Option<SocketAddr> {

@@ -1,5 +1,7 @@
 //! The recording of a served camera.
 
+use std::time::Duration;
+
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -9,6 +11,9 @@ use tutk_serve::{Camera, Error, RecordingState};
 
 use super::retry::Retry;
 use crate::failure::Failure;
+
+/// The shortest time between two warnings about missed frames.
+const MISSED_INTERVAL: Duration = Duration::from_secs(60);
 
 /// A recording that continues until it is stopped.
 #[derive(Debug)]
@@ -71,6 +76,7 @@ async fn record(
     retry: &mut Retry,
 ) -> Result<(), Error> {
     let name = camera.name();
+    let (mut missed, mut missed_at) = (0_u64, None::<Instant>);
     let mut recorder = Recorder::new(camera, target.open()?, RecordingLimits::default());
     loop {
         let event = tokio::select! {
@@ -90,7 +96,13 @@ async fn record(
                 }
             }
             Some(RecorderEvent::Missed(frames)) => {
-                tracing::warn!("{name}: {frames} frames are not recorded: the disk is too slow");
+                missed += frames;
+                if missed_at.is_none_or(|at| at.elapsed() >= MISSED_INTERVAL) {
+                    tracing::warn!(
+                        "{name}: {missed} frames are not recorded: the disk is too slow"
+                    );
+                    (missed, missed_at) = (0, Some(Instant::now()));
+                }
             }
             Some(RecorderEvent::AudioOmitted(reason)) => {
                 tracing::warn!("{name}: the audio is not recorded: {reason}");

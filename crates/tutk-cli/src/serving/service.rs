@@ -11,6 +11,7 @@ use super::recorder::ContinuousRecording;
 use crate::camera;
 use crate::capture::Capture;
 use crate::failure::Failure;
+use crate::weak_key;
 
 /// The time limit for closing. It is shorter than the time after which a signal terminates the
 /// program.
@@ -100,9 +101,12 @@ impl Service {
         result.map(|()| changes)
     }
 
-    /// Returns the addresses of the cameras, one per line.
+    /// Returns the addresses of the cameras, one per line, and the certificate's fingerprint.
     pub(crate) fn addresses(&self) -> Vec<String> {
-        listeners::urls(&self.hub, self.cameras.keys())
+        let mut lines = listeners::urls(&self.hub, self.cameras.keys());
+        let fingerprint = self.listeners.fingerprint.as_ref();
+        lines.extend(fingerprint.map(|of| format!("certificate SHA-256 {of}")));
+        lines
     }
 
     /// Completes files, closes sessions, and disconnects clients.
@@ -125,6 +129,9 @@ impl Service {
     }
 
     async fn add(&mut self, name: String, plan: CameraPlan) -> Result<(), Failure> {
+        if let Some(warning) = weak_key::warning(&plan.camera.credentials) {
+            tracing::warn!(camera = name, "{warning}");
+        }
         let mut settings = settings(&plan);
         let capture = plan.capture.as_ref().map(|file| {
             let capture = Capture::create_numbered(&file.path, file.size)?;

@@ -11,7 +11,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::camera_state::{StateJson, millis};
-use super::extract::{CameraPath, PathCamera};
+use super::extract::{Authenticated, CameraPath, PathCamera};
 use super::responses::Errors;
 use super::state::AppState;
 use crate::hub::{Camera, CameraStats};
@@ -128,9 +128,14 @@ struct UrlsJson {
     tag = "cameras",
     responses((status = 200, description = "All cameras and their state.", body = CamerasJson)),
 )]
-pub(super) async fn all(State(state): State<AppState>, headers: HeaderMap) -> Json<CamerasJson> {
+pub(super) async fn all(
+    State(state): State<AppState>,
+    Authenticated(user): Authenticated,
+    headers: HeaderMap,
+) -> Json<CamerasJson> {
     let mut cameras = Vec::new();
-    for camera in state.hub.cameras() {
+    let all = state.hub.cameras();
+    for camera in all.into_iter().filter(|camera| user.sees(camera.name())) {
         cameras.push(json(&state, &camera, &headers).await);
     }
     Json(CamerasJson { cameras })

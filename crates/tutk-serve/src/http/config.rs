@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use tokio::sync::Semaphore;
 
 use crate::accounts::Accounts;
+use crate::tls::TlsConfig;
 
 /// The settings of an [`HttpServer`](super::HttpServer). Create them with [`HttpConfig::new`], then
 /// change fields as needed.
@@ -27,6 +28,12 @@ pub struct HttpConfig {
     /// Proxies whose `X-Forwarded-For` header names the real client. Wrong passwords are counted
     /// for that address.
     pub trusted_proxies: Vec<IpNet>,
+    /// Accept passwords and login cookies over plain HTTP from other machines, where everybody on
+    /// the network can read them. Off by default: then they need [`tls`](Self::tls), the loopback
+    /// interface, or a trusted proxy that sends `X-Forwarded-Proto: https`.
+    pub allow_plain_auth: bool,
+    /// Serve HTTPS instead of HTTP.
+    pub tls: Option<TlsConfig>,
     /// Limits on what clients can use.
     pub limits: HttpLimits,
 }
@@ -71,6 +78,8 @@ impl HttpConfig {
             allow_anonymous: false,
             names: Vec::new(),
             trusted_proxies: Vec::new(),
+            allow_plain_auth: false,
+            tls: None,
             limits: HttpLimits::default(),
         }
     }

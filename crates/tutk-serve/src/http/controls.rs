@@ -3,12 +3,10 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header::{ALLOW, CONTENT_TYPE, HeaderMap};
+use axum::http::header::{ALLOW, HeaderMap};
 use axum::http::{HeaderValue, StatusCode};
-use bytes::Bytes;
-use http_body_util::LengthLimitError;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tutk_runtime::tutk_session::hl_ioctl::schema::{Field, Kind, Values};
@@ -20,11 +18,14 @@ use utoipa::openapi::schema::{Schema, Type};
 use utoipa::openapi::{ObjectBuilder, RefOr};
 use utoipa::{IntoParams, PartialSchema, ToSchema};
 
-use super::extract::{CameraPath, PathCamera};
+use super::body::read_json;
+use super::extract::{CameraPath, Controller, PathCamera, role_needed};
 use super::problem::Problem;
 use super::responses::Errors;
 use super::state::AppState;
+use crate::accounts::Role;
 use crate::hub::Camera;
+use crate::log_limit::log_limited;
 
 /// The path of a control.
 #[derive(Deserialize, IntoParams)]
@@ -236,12 +237,13 @@ fn field(field: &Field) -> FieldJson {
     params(CameraPath, ControlPath),
     responses(
         (status = 200, description = "The camera's value.", body = ReadJson),
-        Errors<404, 405>,
+        Errors<403, 404, 405>,
         Errors<502, 503, 504>,
     ),
 )]
 pub(super) async fn read(
     PathCamera(camera): PathCamera,
+    Controller(_): Controller,
     Path(path): Path<ControlPath>,
 ) -> Result<Json<ReadJson>, Problem> {
     let control = path_control(&path)?;
@@ -272,6 +274,7 @@ pub(super) async fn read(
 pub(super) async fn set(
     State(state): State<AppState>,
     PathCamera(camera): PathCamera,
+    Controller(user): Controller,
     Path(path): Path<ControlPath>,
     headers: HeaderMap,
     body: Body,
@@ -281,21 +284,34 @@ pub(super) async fn set(
         let error = format!("{}: cannot be set", control.name);
         return Err(wrong_method(error, "GET"));
     };
-    let json = read_body(&state, &headers, body).await?;
+    let advice = "send {\"value\": …} or {\"values\": […]}, or {} for a control without values";
+    let json: BodyJson = read_json(
+        &state,
+        &headers,
+        body,
+        advice,
+        ["value", "values", "confirm"],
+    )
+    .await?;
     let confirmed = json.confirm;
     let operation = Operation::set(control, json.values()?);
     // Validates the values before the camera is needed.
     let value = operation
         .json(&context(None))
         .map_err(|error| invalid_value(control, &error))?;
+    if operation.is_destructive() && user.role() < Role::Admin {
+        return Err(role_needed(Role::Admin));
+    }
     if operation.is_destructive() && !confirmed {
         let error = format!("{}: this destroys data ({})", control.name, control.summary);
         let advice = "add \"confirm\": true to confirm";
         return Err(Problem::new(StatusCode::CONFLICT, error, advice).allowing(values.choices()));
     }
     let answer = execute(&camera, &operation).await?;
-    tracing::info!(
+    log_limited!(
+        info,
         camera = camera.name(),
+        user = user.name(),
         control = control.name,
         "control set over HTTP"
     );
@@ -308,7 +324,7 @@ pub(super) async fn set(
         camera: camera.name(),
         set: &set,
     };
-    state.events.publish("control", &event);
+    (state.events).publish("control", camera.name(), &event);
     Ok(Json(set))
 }
 
@@ -345,61 +361,6 @@ fn context(model: Option<&str>) -> Context {
         profile: models::command_profile(model),
         now_unix_millis: since.and_then(|since| u64::try_from(since.as_millis()).ok()),
     }
-}
-
-/// Reads the body of a `POST` request.
-///
-/// # Errors
-/// 415, 413, 408 and 400.
-async fn read_body(state: &AppState, headers: &HeaderMap, body: Body) -> Result<BodyJson, Problem> {
-    let is_json = headers
-        .get(CONTENT_TYPE)
-        .and_then(|content| content.to_str().ok())
-        .and_then(|content| content.split(';').next())
-        .is_some_and(|content| content.trim().eq_ignore_ascii_case("application/json"));
-    if !is_json {
-        let error = "the body is not JSON";
-        let advice = "send it with `Content-Type: application/json`";
-        let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, error, advice);
-        return Err(problem.allowing(["application/json"]));
-    }
-    let bytes = body_bytes(state, body).await?;
-    serde_json::from_slice(&bytes).map_err(|error| {
-        let error = format!("invalid body: {error}");
-        let advice = "send {\"value\": …} or {\"values\": […]}, or {} for a control without values";
-        let problem = Problem::new(StatusCode::BAD_REQUEST, error, advice);
-        problem.allowing(["value", "values", "confirm"])
-    })
-}
-
-async fn body_bytes(state: &AppState, body: Body) -> Result<Bytes, Problem> {
-    let max = state.limits.body_bytes;
-    match tokio::time::timeout(state.limits.body_time, to_bytes(body, max)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if is_too_long(&error) => {
-            let error = format!("the body has more than {max} bytes");
-            let advice = "send values only";
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error, advice))
-        }
-        Ok(Err(error)) => {
-            let error = format!("the body cannot be read: {error}");
-            let advice = "send a complete body with a correct length or correct chunks";
-            Err(Problem::new(StatusCode::BAD_REQUEST, error, advice))
-        }
-        Err(_) => {
-            let error = "timeout while reading the body";
-            Err(Problem::new(
-                StatusCode::REQUEST_TIMEOUT,
-                error,
-                "send the body at once",
-            ))
-        }
-    }
-}
-
-fn is_too_long(error: &axum::Error) -> bool {
-    let source = std::error::Error::source(error);
-    source.is_some_and(|source| source.is::<LengthLimitError>())
 }
 
 impl ToSchema for ControlName {}

@@ -9,6 +9,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use super::camera_state::millis;
+use crate::accounts::User;
 
 /// The number of events that are kept for clients that reconnect, and that may be queued for a slow
 /// client. A client that misses more gets the state of all cameras.
@@ -35,7 +36,15 @@ struct Log {
 pub(super) struct LogEntry {
     number: u64,
     kind: &'static str,
+    camera: Arc<str>,
     json: Arc<str>,
+}
+
+impl LogEntry {
+    /// Returns `true` if the user may see the camera.
+    pub(super) fn is_for(&self, user: &User) -> bool {
+        user.sees(&self.camera)
+    }
 }
 
 impl EventLog {
@@ -47,8 +56,8 @@ impl EventLog {
         }
     }
 
-    /// Appends an event and sends it to all clients.
-    pub(super) fn publish(&self, kind: &'static str, data: &impl Serialize) {
+    /// Appends an event of a camera and sends it to all clients.
+    pub(super) fn publish(&self, kind: &'static str, camera: &str, data: &impl Serialize) {
         // Serialization cannot fail: all map keys are strings.
         let Ok(json) = serde_json::to_string(data) else {
             return;
@@ -58,6 +67,7 @@ impl EventLog {
         let entry = LogEntry {
             number: log.newest,
             kind,
+            camera: camera.into(),
             json: json.into(),
         };
         if log.kept.len() == KEPT_EVENTS {
@@ -68,11 +78,12 @@ impl EventLog {
         let _ = self.sender.send(entry);
     }
 
-    /// Subscribes to new events. Also returns the events since the one with id `last`, if all are
-    /// kept.
+    /// Subscribes to new events. Also returns the user's events since the one with id `last`, if
+    /// all are kept.
     pub(super) fn subscribe(
         &self,
         last: Option<&str>,
+        user: &User,
     ) -> (broadcast::Receiver<LogEntry>, Option<VecDeque<Event>>) {
         let log = self.lock();
         let receiver = self.sender.subscribe();
@@ -83,7 +94,8 @@ impl EventLog {
         });
         let missed = last.and_then(|last| {
             let oldest = log.newest - log.kept.len() as u64;
-            let missed = log.kept.iter().filter(|entry| entry.number > last);
+            let missed = log.kept.iter();
+            let missed = missed.filter(|entry| entry.number > last && entry.is_for(user));
             (last >= oldest).then(|| missed.map(|entry| self.event(entry)).collect())
         });
         (receiver, missed)
@@ -113,11 +125,16 @@ mod tests {
     #[test]
     fn reconnecting_clients_get_missed_events_while_they_are_kept() {
         let events = EventLog::new();
-        let missed = |last: &str| events.subscribe(Some(last)).1.map(|missed| missed.len());
+        let missed = |last: &str| {
+            events
+                .subscribe(Some(last), &User::ANONYMOUS)
+                .1
+                .map(|missed| missed.len())
+        };
         let id = |number: u64| format!("{}-{number}", events.run);
         assert_eq!(missed(&id(0)), Some(0));
         for _ in 0..300 {
-            events.publish("removed", &"front");
+            events.publish("removed", "front", &"front");
         }
         assert_eq!(events.lock().kept.len(), KEPT_EVENTS);
         assert_eq!((missed(&id(300)), missed(&id(290))), (Some(0), Some(10)));

@@ -15,8 +15,10 @@ use utoipa::ToSchema;
 
 use super::camera_state::StateJson;
 use super::event_log::LogEntry;
+use super::extract::Authenticated;
 use super::responses::Errors;
 use super::state::{AppState, Shared, Shutdown};
+use crate::accounts::User;
 use crate::hub::Camera;
 
 /// The interval of keep-alive comments while there are no events.
@@ -45,6 +47,7 @@ pub(super) struct MissedEvent {
 struct Subscription {
     state: AppState,
     shutdown: Shutdown,
+    user: User,
     receiver: broadcast::Receiver<LogEntry>,
     /// Events that are sent before new ones.
     first: VecDeque<Event>,
@@ -67,7 +70,7 @@ pub(super) async fn watch(weak: Weak<Shared>, mut shutdown: Shutdown) {
                 let exists = cameras.iter().any(|camera| camera.name() == name);
                 if !exists {
                     let removed = RemovedEvent { camera: name };
-                    state.events.publish("removed", &removed);
+                    state.events.publish("removed", name, &removed);
                 }
                 exists
             });
@@ -78,7 +81,7 @@ pub(super) async fn watch(weak: Weak<Shared>, mut shutdown: Shutdown) {
                         camera: camera.name(),
                         state: &json,
                     };
-                    state.events.publish("state", &event);
+                    state.events.publish("state", camera.name(), &event);
                     published.insert(camera.name().to_owned(), json);
                 }
             }
@@ -110,14 +113,16 @@ pub(super) async fn watch(weak: Weak<Shared>, mut shutdown: Shutdown) {
 )]
 pub(super) async fn events(
     State(state): State<AppState>,
+    Authenticated(user): Authenticated,
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let last = headers
         .get(LAST_EVENT_ID)
         .and_then(|last| last.to_str().ok());
-    let (receiver, missed) = state.events.subscribe(last);
+    let (receiver, missed) = state.events.subscribe(last, &user);
     let subscription = Subscription {
-        first: missed.unwrap_or_else(|| all_states(&state)),
+        first: missed.unwrap_or_else(|| all_states(&state, &user)),
+        user,
         shutdown: state.shutdown(),
         receiver,
         state,
@@ -129,8 +134,8 @@ pub(super) async fn events(
     Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }
 
-/// Returns the states of all cameras as events.
-fn all_states(state: &AppState) -> VecDeque<Event> {
+/// Returns the states of all cameras that the user may see, as events.
+fn all_states(state: &AppState, user: &User) -> VecDeque<Event> {
     let id = state.events.newest_id();
     let event = |camera: &Camera| {
         let state = &StateJson::of(camera);
@@ -138,7 +143,9 @@ fn all_states(state: &AppState) -> VecDeque<Event> {
         let json = serde_json::to_string(&StateEvent { camera, state }).unwrap_or_default();
         Event::default().id(id.clone()).event("state").data(json)
     };
-    state.hub.cameras().iter().map(event).collect()
+    let cameras = state.hub.cameras();
+    let seen = cameras.iter().filter(|camera| user.sees(camera.name()));
+    seen.map(event).collect()
 }
 
 impl Subscription {
@@ -153,10 +160,11 @@ impl Subscription {
                 () = self.shutdown.started() => return None,
             };
             match next {
+                Ok(entry) if !entry.is_for(&self.user) => {}
                 Ok(entry) => return Some(self.state.events.event(&entry)),
                 Err(broadcast::error::RecvError::Lagged(events)) => {
                     let json = serde_json::to_string(&MissedEvent { events }).unwrap_or_default();
-                    self.first = all_states(&self.state);
+                    self.first = all_states(&self.state, &self.user);
                     self.first
                         .push_front(Event::default().event("missed").data(json));
                 }

@@ -5,20 +5,25 @@ use std::str::FromStr as _;
 
 use axum::extract::{ConnectInfo, Request, State};
 use axum::http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HOST, HeaderMap, HeaderName,
-    ORIGIN, REFERRER_POLICY, SET_COOKIE, UPGRADE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HOST, HeaderMap,
+    HeaderName, ORIGIN, REFERRER_POLICY, SET_COOKIE, UPGRADE, WWW_AUTHENTICATE,
+    X_CONTENT_TYPE_OPTIONS,
 };
+use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse as _, Redirect, Response};
 use ipnet::IpNet;
 
 use super::health::is_health_check;
+use super::login::{LOGIN, is_public};
 use super::problem::Problem;
+use super::server::{HTTPS, IsTls};
 use super::state::AppState;
-use crate::accounts::{AuthError, REALM};
+use crate::accounts::{AuthError, Login, REALM, User};
 use crate::admission::ConnectionSlot;
+use crate::log_limit::log_limited;
 
 /// Restricts the page to resources of this server, and `blob:` for media.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -26,6 +31,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
@@ -46,16 +53,21 @@ const ALWAYS: [(HeaderName, &str); 5] = [
 
 /// The middleware of all routes.
 pub(super) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let mut response = match check(&state, &request) {
-        Ok(cookie) => {
-            let mut response = next.run(request).await;
+    let (mut parts, body) = request.into_parts();
+    let mut response = match check(&state, &parts).await {
+        Ok(Admitted { user, cookie }) => {
+            if let Some(user) = user {
+                parts.extensions.insert(user);
+            }
+            let mut response = next.run(Request::from_parts(parts, body)).await;
             if let Some(cookie) = cookie {
                 response.headers_mut().append(SET_COOKIE, cookie);
             }
             response
         }
-        Err(problem) => {
-            tracing::debug!(method = %request.method(), path = request.uri().path(), %problem, "refused");
+        Err(Refusal::Redirect(to)) => Redirect::to(&to).into_response(),
+        Err(Refusal::Problem(problem)) => {
+            tracing::debug!(method = %parts.method, path = parts.uri.path(), %problem, "refused");
             problem.into_response()
         }
     };
@@ -69,8 +81,29 @@ pub(super) async fn guard(State(state): State<AppState>, request: Request, next:
     response
 }
 
-/// Checks a request. Returns the cookie to set, if any.
-fn check(state: &AppState, request: &Request) -> Result<Option<HeaderValue>, Problem> {
+/// A request that may be served.
+struct Admitted {
+    /// `None` for what everybody may read.
+    user: Option<User>,
+    /// The login cookie to set.
+    cookie: Option<HeaderValue>,
+}
+
+/// Why a request is not served.
+enum Refusal {
+    Problem(Problem),
+    /// A browser must load another page.
+    Redirect(String),
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+/// Checks a request.
+async fn check(state: &AppState, request: &Parts) -> Result<Admitted, Refusal> {
     let max = state.limits.header_bytes;
     if head_bytes(request) > max {
         let error = format!("URL and headers have more than {max} bytes");
@@ -78,10 +111,11 @@ fn check(state: &AppState, request: &Request) -> Result<Option<HeaderValue>, Pro
             StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             "send fewer headers",
         );
-        return Err(Problem::new(status, error, advice));
+        return Err(Problem::new(status, error, advice).into());
     }
-    if is_health_check(request.uri().path()) {
-        return Ok(None);
+    let path = request.uri.path();
+    if is_health_check(path) {
+        return Ok(Admitted::nobody());
     }
     let host = host(request)?;
     if state.accounts.allows_anonymous()
@@ -91,19 +125,54 @@ fn check(state: &AppState, request: &Request) -> Result<Option<HeaderValue>, Pro
         let error = format!("unknown host name {:?}", host.host());
         let advice = "use the IP address or localhost, add the host name to the configuration, or add accounts";
         return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, error, advice)
-            .allowing(state.names.iter().cloned()));
+            .allowing(state.names.iter().cloned())
+            .into());
     }
     if needs_same_origin(request) {
-        check_origin(request.headers(), host.as_ref())?;
+        check_origin(&request.headers, host.as_ref())?;
     }
-    let cookie = authenticate(state, request)?;
+    if is_public(path) {
+        return Ok(Admitted::nobody());
+    }
+    let admitted = match authenticate(state, request).await {
+        // A page without credentials is one that a person has opened.
+        Err(_) if path == "/" && wants_page(request) => {
+            let to = secure_url(state, request, host.as_ref());
+            return Err(Refusal::Redirect(to.unwrap_or_else(|| LOGIN.to_owned())));
+        }
+        admitted => admitted?,
+    };
     admit(state, request)?;
-    Ok(cookie)
+    Ok(admitted)
+}
+
+impl Admitted {
+    fn nobody() -> Self {
+        Self {
+            user: None,
+            cookie: None,
+        }
+    }
+}
+
+/// Returns the page's URL at the HTTPS server of the hub, if passwords are accepted only there.
+fn secure_url(state: &AppState, request: &Parts, host: Option<&Authority>) -> Option<String> {
+    let refused = Client::of(state, request).check_transport(state).is_err();
+    let outputs = state.hub.outputs();
+    let output = outputs.iter().find(|output| output.scheme == HTTPS)?;
+    output.index_url(host?.host()).filter(|_| refused)
+}
+
+/// Returns `true` if a browser loads the URL as a page.
+fn wants_page(request: &Parts) -> bool {
+    let accept = request.headers.get(ACCEPT);
+    let accept = accept.and_then(|accept| accept.to_str().ok());
+    request.method == Method::GET && accept.is_some_and(|accept| accept.contains("text/html"))
 }
 
 /// Gives the connection a place among the authenticated ones.
-fn admit(state: &AppState, request: &Request) -> Result<(), Problem> {
-    let slot = request.extensions().get::<ConnectionSlot>();
+fn admit(state: &AppState, request: &Parts) -> Result<(), Problem> {
+    let slot = request.extensions.get::<ConnectionSlot>();
     if slot.is_none_or(|slot| slot.admit().is_ok()) {
         return Ok(());
     }
@@ -118,20 +187,20 @@ fn admit(state: &AppState, request: &Request) -> Result<(), Problem> {
 
 /// Returns the bytes of URL and headers without separators. hyper accepts up to twice the limit if
 /// that much arrives at once.
-fn head_bytes(request: &Request) -> usize {
-    let uri = request.uri();
+fn head_bytes(request: &Parts) -> usize {
+    let uri = &request.uri;
     let path = uri.path_and_query().map_or(0, |path| path.as_str().len());
-    let headers = request.headers().iter();
+    let headers = request.headers.iter();
     let headers = headers.map(|(name, value)| name.as_str().len() + value.len());
     path + headers.sum::<usize>()
 }
 
 /// Returns the host name that the client uses for this server.
-fn host(request: &Request) -> Result<Option<Authority>, Problem> {
+fn host(request: &Parts) -> Result<Option<Authority>, Problem> {
     let bad = |error: &str| Problem::new(StatusCode::BAD_REQUEST, error, "send one Host header");
-    let mut hosts = request.headers().get_all(HOST).iter();
+    let mut hosts = request.headers.get_all(HOST).iter();
     let host = match (hosts.next(), hosts.next()) {
-        (None, _) if request.version() >= axum::http::Version::HTTP_11 => {
+        (None, _) if request.version >= axum::http::Version::HTTP_11 => {
             return Err(bad("the request has no Host header"));
         }
         // HTTP/1.0. No browser is that old.
@@ -145,7 +214,7 @@ fn host(request: &Request) -> Result<Option<Authority>, Problem> {
         (Some(_), Some(_)) => return Err(bad("the request has several Host headers")),
     };
     // `GET http://…`
-    match request.uri().authority() {
+    match request.uri.authority() {
         Some(other) if !other.as_str().eq_ignore_ascii_case(host.as_str()) => {
             Err(bad("the request's URL and its Host header differ"))
         }
@@ -167,9 +236,9 @@ fn is_own_name(host: &str, names: &[String]) -> bool {
 
 /// Returns `true` for requests that pages of other sites may not make: changes, and long-lived
 /// connections.
-fn needs_same_origin(request: &Request) -> bool {
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    !reads || request.headers().contains_key(UPGRADE) || request.uri().path() == "/api/events"
+fn needs_same_origin(request: &Parts) -> bool {
+    let reads = matches!(request.method, Method::GET | Method::HEAD);
+    !reads || request.headers.contains_key(UPGRADE) || request.uri.path() == "/api/events"
 }
 
 /// Checks that the request comes from a page of this server. Clients other than browsers omit these
@@ -217,58 +286,140 @@ fn is_origin(origin: &str, host: &Authority) -> bool {
 }
 
 /// Checks HTTP Basic (RFC 7617) or the login cookie.
-fn authenticate(state: &AppState, request: &Request) -> Result<Option<HeaderValue>, Problem> {
+async fn authenticate(state: &AppState, request: &Parts) -> Result<Admitted, Problem> {
+    let admitted = |user| Admitted {
+        user: Some(user),
+        cookie: None,
+    };
     if state.accounts.allows_anonymous() {
-        return Ok(None);
+        return Ok(admitted(User::ANONYMOUS));
     }
-    let headers = request.headers();
-    if state.login_cookies.authenticate(headers) {
-        return Ok(None);
+    let client = Client::of(state, request);
+    client.check_transport(state)?;
+    let headers = &request.headers;
+    if let Some(user) = state.login_cookies.authenticate(headers) {
+        return Ok(admitted(user));
     }
+    // A challenge makes a browser ask for the password, although the page has a form for it.
+    let challenge = !headers.contains_key(SEC_FETCH_SITE);
+    let unauthorized = |error| unauthorized(error, challenge);
     let Some(authorization) = headers.get(AUTHORIZATION) else {
         return Err(unauthorized("authentication is required"));
     };
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map_or([0; 4].into(), |ConnectInfo(peer)| peer.ip());
-    let peer = client_address(headers, peer, &state.trusted_proxies);
-    let now = tokio::time::Instant::now().into_std();
-    let checked = match authorization.to_str() {
-        Ok(header) => state.accounts.check_basic(now, peer, header),
-        Err(_) => Err(AuthError::Unauthorized),
+    let login = match authorization.to_str() {
+        Ok(header) => (state.accounts).check_basic(now(), client.address, header),
+        Err(_) => Login::Done(Err(AuthError::Unauthorized)),
+    };
+    let user = log_in(state, &client, login)
+        .await
+        .map_err(|error| match error {
+            LoginError::Delayed(problem) => problem,
+            LoginError::Malformed => unauthorized(
+                "the Authorization header has no name and password in the Basic scheme",
+            ),
+            LoginError::Wrong => unauthorized("wrong name or password"),
+        })?;
+    let cookie = state.login_cookies.set_shared(&user, client.secure);
+    Ok(Admitted {
+        user: Some(user),
+        cookie,
+    })
+}
+
+/// Why a login failed.
+pub(super) enum LoginError {
+    Malformed,
+    Wrong,
+    Delayed(Problem),
+}
+
+/// Completes a login: checks a hashed password on another thread, and counts failures.
+pub(super) async fn log_in(
+    state: &AppState,
+    client: &Client,
+    login: Login,
+) -> Result<User, LoginError> {
+    let checked = match login {
+        Login::Done(checked) => checked,
+        Login::Check(check) => {
+            let is_right = check.clone().run().await;
+            check.complete(now(), is_right)
+        }
     };
     match checked {
-        Ok(()) => Ok(state.login_cookies.set_cookie()),
+        Ok(user) => Ok(user),
         Err(AuthError::Delayed(wait)) => {
             state.counters.logins_delayed.inc();
             let seconds = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
             let error = "too many wrong passwords from this address";
             let advice = format!("wait {seconds} s");
             let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, error, advice);
-            Err(problem.retry_after(seconds))
+            Err(LoginError::Delayed(problem.retry_after(seconds)))
         }
-        Err(AuthError::Unauthorized) => Err(unauthorized(
-            "the Authorization header has no name and password in the Basic scheme",
-        )),
+        Err(AuthError::Unauthorized) => Err(LoginError::Malformed),
         Err(AuthError::Wrong | AuthError::Stale) => {
             state.counters.logins_failed.inc();
-            tracing::warn!(%peer, "wrong name or password");
-            Err(unauthorized("wrong name or password"))
+            log_limited!(warn, peer = %client.address, "wrong name or password");
+            Err(LoginError::Wrong)
         }
     }
+}
+
+pub(super) fn now() -> std::time::Instant {
+    tokio::time::Instant::now().into_std()
+}
+
+/// The client that made a request.
+pub(super) struct Client {
+    /// Its address, behind trusted proxies.
+    pub(super) address: IpAddr,
+    /// Nobody on the network can read what it sends: TLS, also that of a trusted proxy.
+    pub(super) secure: bool,
+    /// The connection does not leave this machine.
+    local: bool,
+}
+
+impl Client {
+    pub(super) fn of(state: &AppState, request: &Parts) -> Self {
+        let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
+        let peer = peer.map_or([0; 4].into(), |ConnectInfo(peer)| peer.ip());
+        let headers = &request.headers;
+        let proxied = is_trusted(&state.trusted_proxies, &peer.to_canonical())
+            && headers
+                .get(X_FORWARDED_PROTO)
+                .is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));
+        Self {
+            address: client_address(headers, peer, &state.trusted_proxies),
+            secure: proxied || request.extensions.get::<IsTls>().is_some(),
+            local: peer.to_canonical().is_loopback(),
+        }
+    }
+
+    /// Returns an error if a password or cookie of this client can be read on the network.
+    pub(super) fn check_transport(&self, state: &AppState) -> Result<(), Problem> {
+        if self.secure || self.local || state.allow_plain_auth {
+            return Ok(());
+        }
+        log_limited!(warn, peer = %self.address, "refused over plain HTTP: see allow_plain_auth");
+        let error = "this server does not accept passwords over plain HTTP";
+        let advice = "use its https:// address, or set allow_plain_auth = true in [serve] if everybody in this network may read the password";
+        Err(Problem::new(StatusCode::FORBIDDEN, error, advice))
+    }
+}
+
+fn is_trusted(proxies: &[IpNet], address: &IpAddr) -> bool {
+    proxies.iter().any(|proxy| proxy.contains(address))
 }
 
 /// Returns the address of a client that may be behind trusted proxies. Each proxy appends the
 /// address of its client to `X-Forwarded-For`, so that the last ones are trustworthy.
 fn client_address(headers: &HeaderMap, peer: IpAddr, trusted_proxies: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: &IpAddr| {
-        let mut proxies = trusted_proxies.iter();
-        proxies.any(|proxy| proxy.contains(address))
-    };
     let forwarded = headers.get_all(X_FORWARDED_FOR).iter().rev();
     let forwarded = forwarded.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
     let mut client = peer.to_canonical();
     for address in forwarded {
-        let Some(address) = forwarded_address(address.trim()).filter(|_| is_trusted(&client))
+        let Some(address) =
+            forwarded_address(address.trim()).filter(|_| is_trusted(trusted_proxies, &client))
         else {
             break;
         };
@@ -283,19 +434,21 @@ fn forwarded_address(text: &str) -> Option<IpAddr> {
     address.or_else(|| SocketAddr::from_str(text).ok().map(|address| address.ip()))
 }
 
-fn unauthorized(error: &str) -> Problem {
-    let challenge = format!("Basic realm=\"{REALM}\", charset=\"UTF-8\"");
-    let advice = "send the name and password of an account with HTTP Basic authentication";
+fn unauthorized(error: &str, challenge: bool) -> Problem {
+    let advice = "send the name and password of an account with HTTP Basic authentication, or log in at /login";
     let problem = Problem::new(StatusCode::UNAUTHORIZED, error, advice);
-    match HeaderValue::from_str(&challenge) {
-        Ok(challenge) => problem.with_header(WWW_AUTHENTICATE, challenge),
-        Err(_) => problem,
+    let header = format!("Basic realm=\"{REALM}\", charset=\"UTF-8\"");
+    match HeaderValue::from_str(&header) {
+        Ok(header) if challenge => problem.with_header(WWW_AUTHENTICATE, header),
+        _ => problem,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::HttpConfig;
+    use crate::hub::Hub;
 
     #[test]
     fn own_names_are_safe_from_dns_rebinding() {
@@ -351,6 +504,48 @@ mod tests {
             ("192.0.2.7", &["192.0.2.1"], "192.0.2.7"),
         ] {
             assert_eq!(client(peer, forwarded), expected, "{peer} {forwarded:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn passwords_need_an_encrypted_connection() {
+        let config = |plain| {
+            let mut config = HttpConfig::new(([127, 0, 0, 1], 80).into());
+            config.accounts.add("anna", "x").unwrap();
+            config.trusted_proxies = vec!["10.0.0.1/32".parse().unwrap()];
+            config.allow_plain_auth = plain;
+            AppState::new(Hub::new(), config)
+        };
+        let (strict, lax) = (config(false), config(true));
+        // anna:x
+        let basic = "Basic YW5uYTp4";
+        for (state, peer, https, tls, status) in [
+            (&strict, "192.0.2.1", false, false, 403),
+            (&strict, "192.0.2.1", true, false, 403),
+            (&strict, "10.0.0.1", false, false, 403),
+            (&strict, "10.0.0.1", true, false, 200),
+            (&strict, "192.0.2.1", false, true, 200),
+            (&strict, "127.0.0.1", false, false, 200),
+            (&strict, "::ffff:127.0.0.1", false, false, 200),
+            (&lax, "192.0.2.1", false, false, 200),
+        ] {
+            let mut request = Request::get("/api/cameras").header(HOST, "h");
+            request = request.header(AUTHORIZATION, basic);
+            if https {
+                request = request.header(X_FORWARDED_PROTO, "https");
+            }
+            let (mut parts, ()) = request.body(()).unwrap().into_parts();
+            let address = SocketAddr::new(peer.parse().unwrap(), 1);
+            parts.extensions.insert(ConnectInfo(address));
+            if tls {
+                parts.extensions.insert(IsTls);
+            }
+            let found = match check(state, &parts).await {
+                Ok(_) => 200,
+                Err(Refusal::Problem(problem)) => problem.status.as_u16(),
+                Err(Refusal::Redirect(to)) => panic!("{to}"),
+            };
+            assert_eq!(found, status, "{peer} {https} {tls}");
         }
     }
 

@@ -6,13 +6,14 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
+
+use crate::stream::Stream;
 
 /// Fails writes with `TimedOut` if the client reads nothing for a time.
 #[derive(Debug)]
 pub(super) struct WriteTimeout {
-    stream: TcpStream,
+    stream: Stream,
     time: Duration,
     timer: Pin<Box<Sleep>>,
     /// The timer is running.
@@ -20,7 +21,7 @@ pub(super) struct WriteTimeout {
 }
 
 impl WriteTimeout {
-    pub(super) fn new(stream: TcpStream, time: Duration) -> Self {
+    pub(super) fn new(stream: Stream, time: Duration) -> Self {
         Self {
             stream,
             time,

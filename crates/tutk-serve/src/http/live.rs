@@ -25,6 +25,7 @@ use crate::hub::{
     AudioTrack, Camera, LiveFrame, MuxFormat, MuxedFrame, Muxer, StreamDescription, Viewer,
     ViewerEvent,
 };
+use crate::log_limit::log_limited;
 
 /// How far a viewer may fall behind before it continues with the newest key frame.
 const MAX_LAG: Duration = Duration::from_secs(2);
@@ -140,7 +141,7 @@ pub(super) async fn live(
         };
         let mut viewer = camera.watch(label);
         viewer.set_max_lag(Some(MAX_LAG));
-        tracing::info!(camera = camera.name(), "browser connected");
+        log_limited!(info, camera = camera.name(), "browser connected");
         let mut live = Live {
             camera,
             socket,
@@ -156,7 +157,7 @@ pub(super) async fn live(
         };
         let Err(end) = live.run(state).await;
         let socket = live.socket;
-        tracing::info!(camera = live.camera.name(), "browser disconnected");
+        log_limited!(info, camera = live.camera.name(), "browser disconnected");
         match end {
             End::Disconnected => {}
             End::Shutdown => {

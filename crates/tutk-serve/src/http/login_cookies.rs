@@ -1,7 +1,7 @@
 //! Login cookies, which browsers send where they cannot send HTTP Basic.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::HeaderValue;
@@ -11,13 +11,17 @@ use rand::rngs::SysRng;
 use subtle::{Choice, ConstantTimeEq as _};
 use tokio::time::Instant;
 
+use crate::accounts::User;
 use crate::hex::hex;
 
 /// How long a login cookie is valid. After half of this time, logins get a new one.
 pub const COOKIE_LIFETIME: Duration = Duration::from_secs(24 * 3600);
 
-/// The maximum number of valid cookies. All clients that log in share the newest one.
-const MAX_COOKIES: usize = 4;
+/// The maximum number of valid cookies. The oldest one is no longer valid then.
+const MAX_COOKIES: usize = 256;
+
+/// The maximum number of valid cookies of one user.
+const MAX_COOKIES_PER_USER: usize = 16;
 
 /// The login cookies of a server. They are kept in memory only.
 #[derive(Debug)]
@@ -25,12 +29,16 @@ pub(super) struct LoginCookies {
     /// The name of the cookie. It contains the port because browsers share cookies between the
     /// ports of a host.
     name: String,
+    /// Oldest first.
     cookies: Mutex<VecDeque<Cookie>>,
 }
 
 struct Cookie {
     /// 128 random bits.
     token: String,
+    user: User,
+    /// Set after HTTP Basic. All clients of the user that use it get the same cookie.
+    shared: bool,
     since: Instant,
 }
 
@@ -42,60 +50,105 @@ impl LoginCookies {
         }
     }
 
-    /// Returns `true` if a request has a valid cookie. The time does not depend on which cookie
+    /// Returns the user of a request's valid cookie. The time does not depend on which cookie
     /// matches.
-    pub(super) fn authenticate(&self, headers: &HeaderMap) -> bool {
+    pub(super) fn authenticate(&self, headers: &HeaderMap) -> Option<User> {
+        let sent = self.sent(headers);
+        let mut user = None;
+        for cookie in self.lock().iter().filter(|cookie| cookie.is_valid()) {
+            if cookie.is_among(&sent) {
+                user = Some(cookie.user.clone());
+            }
+        }
+        user
+    }
+
+    /// Returns the `Set-Cookie` header for a client that has logged in with HTTP Basic, or `None`
+    /// if the system has no randomness.
+    pub(super) fn set_shared(&self, user: &User, secure: bool) -> Option<HeaderValue> {
+        let mut cookies = self.lock();
+        let shared = cookies.iter().rev().find(|cookie| {
+            cookie.shared && cookie.user == *user && cookie.since.elapsed() < COOKIE_LIFETIME / 2
+        });
+        let token = match shared {
+            Some(cookie) => cookie.token.clone(),
+            None => issue(&mut cookies, user, true)?,
+        };
+        self.header(&token, COOKIE_LIFETIME, secure)
+    }
+
+    /// Returns the `Set-Cookie` header of a new session.
+    pub(super) fn set_new(&self, user: &User, secure: bool) -> Option<HeaderValue> {
+        let token = issue(&mut self.lock(), user, false)?;
+        self.header(&token, COOKIE_LIFETIME, secure)
+    }
+
+    /// Ends the sessions whose cookies a request has. Returns the `Set-Cookie` header that removes
+    /// the cookie.
+    pub(super) fn log_out(&self, headers: &HeaderMap) -> Option<HeaderValue> {
+        let sent = self.sent(headers);
+        self.lock().retain(|cookie| !cookie.is_among(&sent));
+        self.header("", Duration::ZERO, false)
+    }
+
+    /// Returns the cookies of this server that a request has.
+    fn sent<'a>(&self, headers: &'a HeaderMap) -> Vec<&'a str> {
         let pairs = headers.get_all(COOKIE).iter();
         let pairs = pairs.filter_map(|value| value.to_str().ok());
         let pairs = pairs.flat_map(|value| value.split(';'));
-        let sent: Vec<_> = pairs
-            .filter_map(|pair| pair.trim().split_once('='))
-            .filter(|(name, _)| *name == self.name)
-            .collect();
-        let cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut known = Choice::from(0);
-        for cookie in cookies.iter().filter(|cookie| cookie.is_valid()) {
-            for (_, sent) in &sent {
-                known |= cookie.token.as_bytes().ct_eq(sent.as_bytes());
-            }
-        }
-        known.into()
+        let pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
+        let own = pairs.filter(|(name, _)| *name == self.name);
+        own.map(|(_, token)| token).collect()
     }
 
-    /// Returns the `Set-Cookie` header for a client that has logged in, or `None` if the system has
-    /// no randomness.
-    pub(super) fn set_cookie(&self) -> Option<HeaderValue> {
-        let mut cookies = self.cookies.lock().unwrap_or_else(PoisonError::into_inner);
-        cookies.retain(Cookie::is_valid);
-        let fresh = |cookie: &&Cookie| cookie.since.elapsed() < COOKIE_LIFETIME / 2;
-        let token = match cookies.back().filter(fresh) {
-            Some(newest) => newest.token.clone(),
-            None => {
-                let mut random = [0; 16];
-                SysRng.try_fill_bytes(&mut random).ok()?;
-                let token = hex(&random);
-                if cookies.len() == MAX_COOKIES {
-                    cookies.pop_front();
-                }
-                cookies.push_back(Cookie {
-                    token: token.clone(),
-                    since: Instant::now(),
-                });
-                token
-            }
-        };
-        let (name, age) = (&self.name, COOKIE_LIFETIME.as_secs());
-        // Not `Secure`, because this server does not support TLS.
-        let text = format!("{name}={token}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict");
+    fn header(&self, token: &str, age: Duration, secure: bool) -> Option<HeaderValue> {
+        let (name, age) = (&self.name, age.as_secs());
+        let secure = if secure { "; Secure" } else { "" };
+        let text =
+            format!("{name}={token}; Path=/; Max-Age={age}; HttpOnly; SameSite=Strict{secure}");
         let mut value = HeaderValue::from_str(&text).ok()?;
         value.set_sensitive(true);
         Some(value)
     }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Cookie>> {
+        self.cookies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Creates a cookie, and drops the oldest one over the limits.
+fn issue(cookies: &mut VecDeque<Cookie>, user: &User, shared: bool) -> Option<String> {
+    cookies.retain(Cookie::is_valid);
+    let mut random = [0; 16];
+    SysRng.try_fill_bytes(&mut random).ok()?;
+    let own = |cookie: &Cookie| cookie.user == *user;
+    if cookies.iter().filter(|cookie| own(cookie)).count() >= MAX_COOKIES_PER_USER {
+        let oldest = cookies.iter().position(own);
+        oldest.and_then(|oldest| cookies.remove(oldest));
+    } else if cookies.len() >= MAX_COOKIES {
+        cookies.pop_front();
+    }
+    let token = hex(&random);
+    cookies.push_back(Cookie {
+        token: token.clone(),
+        user: user.clone(),
+        shared,
+        since: Instant::now(),
+    });
+    Some(token)
 }
 
 impl Cookie {
     fn is_valid(&self) -> bool {
         self.since.elapsed() < COOKIE_LIFETIME
+    }
+
+    fn is_among(&self, sent: &[&str]) -> bool {
+        let mut known = Choice::from(0);
+        for sent in sent {
+            known |= self.token.as_bytes().ct_eq(sent.as_bytes());
+        }
+        known.into()
     }
 }
 
@@ -103,6 +156,7 @@ impl Cookie {
 impl std::fmt::Debug for Cookie {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Cookie")
+            .field("user", &self.user)
             .field("since", &self.since)
             .finish_non_exhaustive()
     }
@@ -111,6 +165,7 @@ impl std::fmt::Debug for Cookie {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::accounts::Role;
 
     fn with(cookie: &str) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -118,8 +173,12 @@ mod tests {
         headers
     }
 
-    fn issue(cookies: &LoginCookies) -> String {
-        let cookie = cookies.set_cookie().unwrap();
+    fn user(name: &str) -> User {
+        User::new(name, Role::Admin)
+    }
+
+    fn token(cookie: Option<HeaderValue>) -> String {
+        let cookie = cookie.unwrap();
         assert!(cookie.is_sensitive());
         let text = cookie.to_str().unwrap();
         assert!(text.ends_with("; HttpOnly; SameSite=Strict"), "{text}");
@@ -129,27 +188,66 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn cookies_expire_after_their_lifetime() {
         let cookies = LoginCookies::new(8080);
-        assert!(!cookies.authenticate(&HeaderMap::new()));
-        let first = issue(&cookies);
+        let anna = user("anna");
+        let knows = |cookie: &str| cookies.authenticate(&with(cookie)).is_some();
+        assert!(cookies.authenticate(&HeaderMap::new()).is_none());
+        let first = token(cookies.set_shared(&anna, false));
         assert_eq!(first.len(), "tutk-8080=".len() + 32);
-        assert!(cookies.authenticate(&with(&first)));
-        assert!(cookies.authenticate(&with(&format!("a=b; tutk-80=0; {first}; c=d"))));
+        assert!(knows(&first));
+        assert!(knows(&format!("a=b; tutk-80=0; {first}; c=d")));
         for bad in [&first[..40], "tutk-8080=", "tutk-8080", "other=0"] {
-            assert!(!cookies.authenticate(&with(bad)), "{bad}");
+            assert!(!knows(bad), "{bad}");
         }
-        assert!(!LoginCookies::new(8080).authenticate(&with(&first)));
-        // All clients get the same cookie for half of its lifetime.
-        assert_eq!(issue(&cookies), first);
+        let other = LoginCookies::new(8080);
+        assert!(other.authenticate(&with(&first)).is_none());
+        // All clients of a user that use Basic get the same cookie for half of its lifetime.
+        assert_eq!(token(cookies.set_shared(&anna, false)), first);
+        assert_ne!(token(cookies.set_shared(&user("ben"), false)), first);
         tokio::time::advance(COOKIE_LIFETIME / 2).await;
-        let second = issue(&cookies);
+        let second = token(cookies.set_shared(&anna, false));
         assert_ne!(second, first);
-        assert!(cookies.authenticate(&with(&first)) && cookies.authenticate(&with(&second)));
+        assert!(knows(&first) && knows(&second));
         tokio::time::advance(COOKIE_LIFETIME / 2).await;
-        assert!(!cookies.authenticate(&with(&first)) && cookies.authenticate(&with(&second)));
-        for _ in 0..20 {
-            tokio::time::advance(COOKIE_LIFETIME / 2).await;
-            issue(&cookies);
-            assert!(cookies.cookies.lock().unwrap().len() <= MAX_COOKIES);
+        assert!(!knows(&first) && knows(&second));
+    }
+
+    #[test]
+    fn sessions_belong_to_users_and_end_with_logout() {
+        let cookies = LoginCookies::new(1);
+        let anna = token(cookies.set_new(&user("anna"), false));
+        let ben = token(cookies.set_new(&user("ben"), false));
+        let name = |cookie: &str| {
+            let user = cookies.authenticate(&with(cookie))?;
+            Some(user.name().to_owned())
+        };
+        assert_eq!(name(&anna).as_deref(), Some("anna"));
+        assert_eq!(name(&ben).as_deref(), Some("ben"));
+        let cleared = cookies.log_out(&with(&anna)).unwrap();
+        assert!(
+            cleared
+                .to_str()
+                .unwrap()
+                .starts_with("tutk-1=; Path=/; Max-Age=0;")
+        );
+        assert_eq!(name(&anna), None);
+        assert!(name(&ben).is_some());
+        let secure = cookies.set_new(&user("ben"), true).unwrap();
+        assert!(secure.to_str().unwrap().ends_with("; Secure"));
+    }
+
+    #[test]
+    fn cookies_are_limited_for_each_user() {
+        let cookies = LoginCookies::new(1);
+        let ben = token(cookies.set_new(&user("ben"), false));
+        let oldest = token(cookies.set_new(&user("anna"), false));
+        for _ in 0..MAX_COOKIES_PER_USER {
+            let _ = cookies.set_new(&user("anna"), false);
         }
+        assert!(cookies.authenticate(&with(&oldest)).is_none());
+        assert!(cookies.authenticate(&with(&ben)).is_some());
+        for number in 0..2 * MAX_COOKIES {
+            let _ = cookies.set_new(&user(&number.to_string()), false);
+        }
+        assert!(cookies.lock().len() <= MAX_COOKIES);
     }
 }

@@ -10,6 +10,8 @@ use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text
 use prometheus_client::metrics::MetricType;
 use prometheus_client::registry::Registry;
 
+use super::extract::Administrator;
+use super::responses::Errors;
 use super::state::AppState;
 use crate::hub::{CameraState, CameraStats, RecordingState};
 
@@ -179,11 +181,18 @@ const SERVER: &[Metric<AppState>] = &[
     get,
     path = "/metrics",
     tag = "server",
-    responses((status = 200, description = "The text format of Prometheus 0.0.4.", body = String)),
+    responses(
+        (status = 200, description = "The text format of Prometheus 0.0.4.", body = String),
+        Errors<403>,
+    ),
 )]
-pub(super) async fn metrics(State(state): State<AppState>) -> Response {
+pub(super) async fn metrics(
+    State(state): State<AppState>,
+    Administrator(user): Administrator,
+) -> Response {
     let mut cameras = Vec::new();
-    for camera in state.hub.cameras() {
+    let all = state.hub.cameras();
+    for camera in all.into_iter().filter(|camera| user.sees(camera.name())) {
         let name = camera.name().to_owned();
         let stats = camera.stats().await;
         let rate = state.rate(&name, stats.bytes, stats.video_frames);

@@ -35,7 +35,8 @@
 //!
 //! - 400, 408, 413, 415, 431: the request is malformed, slow, too long, or not JSON
 //! - 401, 429: the name or password is missing or wrong; too many wrong passwords from this address
-//! - 403: a page of another site requests a change, a WebSocket or events
+//! - 403: a page of another site requests a change, a WebSocket or events; the user's role does not
+//!   allow it; a password over plain HTTP
 //! - 404: unknown camera or control; `allowed` lists all of them
 //! - 405: this control cannot be read, or cannot be set
 //! - 409: the command destroys data and `confirm` is missing; another client is talking
@@ -48,13 +49,19 @@
 //!
 //! # Authentication
 //!
-//! With [`Accounts`](crate::Accounts), every URL needs HTTP Basic or the login cookie that is set
-//! after it. Browsers do not send Basic with WebSockets. The cookie is `HttpOnly` and
-//! `SameSite=Strict`, and is kept in memory for a day ([`COOKIE_LIFETIME`]). After [`MAX_FAILURES`]
-//! wrong passwords for an account from one address, further attempts have to wait, one second at
-//! first and [`MAX_LOGIN_DELAY`] at most. RTSP counts them, too, if it has a clone of the accounts.
-//! The server does not support TLS. Use a proxy for it, which must forward the `Host` header, and
-//! list it in [`HttpConfig::trusted_proxies`].
+//! With [`Accounts`](crate::Accounts), every URL but the login page needs HTTP Basic or a login
+//! cookie, and the [`Role`](crate::Role) of the user must allow the request. `POST /login` with
+//! `{"name": …, "password": …}` starts a session and sets its cookie, `POST /logout` ends it, and
+//! `/api/user` returns the user. Browsers do not send Basic with WebSockets, so Basic sets a
+//! cookie, too. Cookies are `HttpOnly` and `SameSite=Strict`, `Secure` over TLS, and kept in memory
+//! for a day ([`COOKIE_LIFETIME`]). After [`MAX_FAILURES`] wrong passwords for an account from one
+//! address, further attempts have to wait, one second at first and [`MAX_LOGIN_DELAY`] at most.
+//! RTSP counts them, too, if it has a clone of the accounts.
+//!
+//! Passwords and cookies are accepted over TLS ([`HttpConfig::tls`]), from the loopback interface,
+//! and from a proxy in [`HttpConfig::trusted_proxies`] that sends `X-Forwarded-Proto: https`. Such
+//! a proxy must forward the `Host` header. Others get 403, unless [`HttpConfig::allow_plain_auth`]
+//! is set.
 //!
 //! Without accounts, the `Host` header must be an IP address, `localhost`, or one of
 //! [`HttpConfig::names`].
@@ -121,6 +128,7 @@
 //! they are still kept ([`KEPT_EVENTS`]), and all states otherwise.
 
 mod app;
+mod body;
 mod camera_state;
 mod cameras;
 mod config;
@@ -132,6 +140,7 @@ mod guard;
 mod health;
 mod io;
 mod live;
+mod login;
 mod login_cookies;
 mod media;
 mod metrics;

@@ -6,12 +6,14 @@ use axum::response::{IntoResponse, Response};
 use sha2::Sha256;
 use sha2::digest::Digest as _;
 
+use super::login::LOGIN;
 use crate::hex::hex;
 
 macro_rules! files {
     ($($name:literal => $content_type:expr),* $(,)?) => {
         &[
             ("/", HTML, include_bytes!("page/index.html")),
+            (LOGIN, HTML, include_bytes!("page/login.html")),
             $((concat!("/", $name), $content_type, include_bytes!(concat!("page/", $name)))),*
         ]
     };
@@ -30,6 +32,7 @@ const FILES: &[(&str, &str, &[u8])] = files![
     "dom.js" => JS,
     "feed.js" => JS,
     "layout.js" => JS,
+    "login.js" => JS,
     "microphone.js" => JS,
     "microphone-worklet.js" => JS,
     "panel.js" => JS,

@@ -28,7 +28,9 @@ fn error(status: u16) -> Response {
     let description = match status {
         400 => "The request is malformed.",
         401 => "The name or password is missing or wrong.",
-        403 => "The request comes from a page of another site.",
+        403 => {
+            "The request comes from a page of another site, or the role of the account is not sufficient."
+        }
         404 => "There is no such camera or control. `allowed` lists all of them.",
         405 => "This control cannot be read, or cannot be set.",
         408 => "Timeout while reading the body.",

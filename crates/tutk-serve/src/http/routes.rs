@@ -23,7 +23,7 @@ use super::responses::{Binary, Errors};
 use super::state::AppState;
 use super::talk::{TalkCommand, TalkMessage};
 use super::websocket::ErrorMessage;
-use super::{cameras, controls, events, live, metrics, snapshot, stream, talk};
+use super::{cameras, controls, events, live, login, metrics, snapshot, stream, talk};
 
 /// The parts of the document that are not operations, and the schemas of events and messages.
 #[derive(OpenApi)]
@@ -66,6 +66,9 @@ pub(super) fn routes() -> OpenApiRouter<AppState> {
         .routes(routes!(snapshot))
         .routes(routes!(live::live))
         .routes(routes!(talk::talk))
+        .routes(routes!(login::start))
+        .routes(routes!(login::end))
+        .routes(routes!(login::user))
         .routes(routes!(page))
 }
 
@@ -99,7 +102,7 @@ fn document() -> utoipa::openapi::OpenApi {
         .scheme(HttpAuthScheme::Basic)
         .description(Some("Required if there are accounts."));
     components.add_security_scheme("basic", SecurityScheme::Http(basic.build()));
-    let cookie = "Set after HTTP Basic authentication.";
+    let cookie = "Set by /login, and after HTTP Basic authentication.";
     let cookie = ApiKey::Cookie(ApiKeyValue::with_description("tutk-PORT", cookie));
     components.add_security_scheme("cookie", SecurityScheme::ApiKey(cookie));
     document

@@ -22,10 +22,19 @@ use crate::hub::{Hub, Registration, UrlScheme, UrlTarget};
 use crate::listener::{Connection, Listener, Service, check_listen};
 use crate::output::Output;
 
+/// The schemes of the page's URL.
+const HTTP: &str = "http";
+pub(super) const HTTPS: &str = "https";
+
+/// An extension of requests that arrived over TLS.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct IsTls;
+
 /// The maximum number of headers of a request. Browsers send about twenty.
 const MAX_HEADERS: usize = 100;
 
-/// Serves the cameras of a hub at `http://HOST:PORT/`. Dropping it closes all connections.
+/// Serves the cameras of a hub at `http://HOST:PORT/`, or `https:` with [`HttpConfig::tls`].
+/// Dropping it closes all connections.
 #[derive(Debug)]
 pub struct HttpServer {
     local: SocketAddr,
@@ -51,8 +60,9 @@ impl HttpServer {
         let listener = TcpListener::bind(config.listen).await?;
         let local = listener.local_addr()?;
         config.listen = local;
+        let tls = config.tls.take();
         let registration = hub.register(UrlScheme {
-            scheme: "http",
+            scheme: if tls.is_some() { HTTPS } else { HTTP },
             address: local,
             target: UrlTarget::Index,
         });
@@ -67,7 +77,7 @@ impl HttpServer {
         Ok(Self {
             local,
             app,
-            listener: Listener::start(listener, connections, Arc::new(service)),
+            listener: Listener::start(listener, tls, connections, Arc::new(service)),
             _registration: registration,
         })
     }
@@ -116,10 +126,14 @@ impl Service for HttpService {
         } = connection;
         self.state.counters.connections.inc();
         let limits = self.limits;
+        let is_tls = stream.is_tls();
         let io = TokioIo::new(WriteTimeout::new(stream, limits.idle_time));
         let service = service_fn(|mut request: Request<Incoming>| {
             request.extensions_mut().insert(ConnectInfo(peer));
             request.extensions_mut().insert(slot.clone());
+            if is_tls {
+                request.extensions_mut().insert(IsTls);
+            }
             self.router.clone().oneshot(request)
         });
         let serving = http1::Builder::new()

@@ -23,6 +23,7 @@ use super::problem::Problem;
 use super::responses::{Binary, Errors};
 use super::state::{AppState, StreamSlot};
 use crate::hub::{AudioTrack, Camera, MuxFormat, MuxedFrame, Muxer, Viewer, ViewerEvent};
+use crate::log_limit::log_limited;
 
 /// Names what is not in the stream, and why.
 const LEFT_OUT: HeaderName = HeaderName::from_static("tutk-left-out");
@@ -128,14 +129,15 @@ async fn start(
         () = shutdown.started() => return Err(shutting_down()),
     };
     let description = described.map_err(|error| {
-        tracing::info!(camera = camera.name(), %error, content, "cannot start a stream");
+        log_limited!(info, camera = camera.name(), %error, content, "cannot start a stream");
         Problem::from(error)
     })?;
     let muxer = camera.muxer(format, &description);
     let muxer = muxer.ok_or_else(media::no_video)?;
     let mut headers = vec![(CONTENT_TYPE, HeaderValue::from_static(content))];
     if let Some(error) = &muxer.omitted_audio {
-        tracing::info!(
+        log_limited!(
+            info,
             camera = camera.name(),
             content,
             error,
@@ -144,7 +146,7 @@ async fn start(
         let value = HeaderValue::from_str(&format!("sound: {error}"));
         headers.extend(value.map(|value| (LEFT_OUT, value)));
     }
-    tracing::info!(camera = camera.name(), content, "HTTP viewer");
+    log_limited!(info, camera = camera.name(), content, "HTTP viewer");
     let streaming = Streaming {
         viewer,
         muxer,

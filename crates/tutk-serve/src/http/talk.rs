@@ -14,13 +14,14 @@ use tutk_media::{AudioCodec, AudioFormat, PcmEncoder, talk_frame};
 use tutk_session::{AudioFlags, Codec, TalkFrame};
 use utoipa::ToSchema;
 
-use super::extract::{CameraPath, PathCamera};
+use super::extract::{CameraPath, Controller, PathCamera};
 use super::problem::Problem;
 use super::responses::Errors;
 use super::state::{AppState, Shutdown};
 use super::websocket::{GOING_AWAY, Incoming, NORMAL, SWITCHING, Socket, Upgrade};
 use crate::error::Error;
 use crate::hub::{Camera, HubTalker};
+use crate::log_limit::log_limited;
 
 /// How long a client may keep the backchannel without sending anything.
 pub const TALK_SILENCE: Duration = Duration::from_secs(30);
@@ -91,6 +92,7 @@ type Playback = JoinHandle<Result<Duration, Error>>;
 pub(super) async fn talk(
     State(state): State<AppState>,
     PathCamera(camera): PathCamera,
+    Controller(_): Controller,
     upgrade: Upgrade,
 ) -> Response {
     let mut shutdown = state.shutdown();
@@ -104,7 +106,7 @@ pub(super) async fn talk(
                     .await
             }
             Err(End::Problem(problem)) => {
-                tracing::info!(camera = camera.name(), %problem, "talking failed");
+                log_limited!(info, camera = camera.name(), %problem, "talking failed");
                 socket.fail(problem).await;
             }
         },
@@ -125,7 +127,7 @@ async fn serve(camera: &Camera, socket: &mut Socket, shutdown: &mut Shutdown) ->
             _ => invalid("the backchannel is not open yet", "wait for the message `ready`").into(),
         }),
     };
-    tracing::info!(camera = camera.name(), "backchannel opened");
+    log_limited!(info, camera = camera.name(), "backchannel opened");
     let AudioFormat { codec, rate, .. } = format.format;
     let ready = TalkMessage::Ready {
         codec: codec.to_string(),
@@ -144,7 +146,7 @@ async fn serve(camera: &Camera, socket: &mut Socket, shutdown: &mut Shutdown) ->
         // Dropping the talker closes the backchannel.
         playback.abort();
     }
-    tracing::info!(camera = camera.name(), "backchannel closed");
+    log_limited!(info, camera = camera.name(), "backchannel closed");
     let seconds = result?.as_secs_f64();
     socket
         .send_json(&TalkMessage::Done { seconds })

@@ -28,6 +28,7 @@
 //! | `output` | an open file and the thread that flushes it, or standard output |
 //! | `pattern`, `segments` | names of segments, and the deletion of old ones |
 
+mod access;
 mod output;
 mod pattern;
 mod segments;
@@ -42,6 +43,7 @@ use tokio::time::Instant;
 use tutk_media::{AudioFormat, Codec};
 use tutk_session::{ConnectionError, Disconnect, SupervisorEvent};
 
+pub use self::access::FileAccess;
 pub use self::segments::Retention;
 pub use self::sink::Sink;
 use self::sink::{AUDIO_DELAY, SinkError};

@@ -7,6 +7,8 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use super::access::{FileAccess, sync_folders};
+
 /// The largest interval between flushes to the disk. Longer MP4 fragments are flushed immediately.
 const SYNC_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -41,16 +43,14 @@ struct Syncer {
 impl Output {
     /// Opens a file. It is not truncated before [`begin`](Self::begin). Without `overwrite`, an
     /// existing file is an error. Devices and pipes are not.
-    pub(super) fn open(path: &Path, overwrite: bool) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.write(true);
-        match options.clone().create_new(true).open(path) {
+    pub(super) fn open(path: &Path, overwrite: bool, access: FileAccess) -> io::Result<Self> {
+        match access.new_file().open(path) {
             Ok(file) => Self::new(file, Some(path.to_owned())),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 if !overwrite && path.is_file() {
                     return Err(error);
                 }
-                Self::new(options.open(path)?, None)
+                Self::new(OpenOptions::new().write(true).open(path)?, None)
             }
             Err(error) => Err(error),
         }
@@ -109,8 +109,8 @@ impl DiskFile {
         match &written {
             Ok(()) => {
                 self.len += bytes.len() as u64;
-                self.unused = None;
                 self.sync();
+                self.unused = None;
             }
             Err(_) => self.cut(),
         }
@@ -130,7 +130,7 @@ impl DiskFile {
     /// Requests a flush to the disk if it is due.
     fn sync(&mut self) {
         if self.syncer.is_none() {
-            self.syncer = Syncer::start(&self.file);
+            self.syncer = Syncer::start(&self.file, self.unused.clone());
         }
         let Some(syncer) = &mut self.syncer else {
             return;
@@ -155,8 +155,9 @@ impl Drop for DiskFile {
 }
 
 impl Syncer {
-    /// Without the thread, the system decides when to flush.
-    fn start(file: &File) -> Option<Self> {
+    /// Without the thread, the system decides when to flush. The directories of a `new` file are
+    /// flushed after its first bytes.
+    fn start(file: &File, mut new: Option<PathBuf>) -> Option<Self> {
         let file = file.try_clone().ok()?;
         let (due, asked) = mpsc::sync_channel(1);
         let work = move || {
@@ -167,6 +168,9 @@ impl Syncer {
             };
             while asked.recv().is_ok() {
                 sync(file.sync_data());
+                if let Some(new) = new.take() {
+                    sync_folders(&new);
+                }
             }
             sync(file.sync_all());
         };

@@ -1,7 +1,7 @@
 //! Names of segments: a `strftime` pattern, and the files that it matches.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
@@ -9,6 +9,7 @@ use jiff::fmt::strtime;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ZonedDateTime};
 
+use super::access::FileAccess;
 use crate::error::Error;
 
 pub(super) const PATTERN_ADVICE: &str =
@@ -84,23 +85,27 @@ impl Pattern {
     }
 
     /// Creates the directory before the first directive, to report errors early.
-    pub(super) fn prepare(&self) -> io::Result<()> {
+    pub(super) fn prepare(&self, access: FileAccess) -> io::Result<()> {
         match self.folder.as_os_str().is_empty() {
             true => Ok(()),
-            false => fs::create_dir_all(&self.folder),
+            false => access.create_folders(&self.folder),
         }
     }
 
     /// Creates a new file for a segment that starts now.
-    pub(super) fn create(&self, now: &ZonedDateTime) -> io::Result<(PathBuf, File)> {
+    pub(super) fn create(
+        &self,
+        now: &ZonedDateTime,
+        access: FileAccess,
+    ) -> io::Result<(PathBuf, File)> {
         let name = self.name(now).map_err(io::Error::other)?;
         let path = self.folder.join(name);
         if let Some(folder) = path.parent().filter(|folder| *folder != Path::new("")) {
-            fs::create_dir_all(folder)?;
+            access.create_folders(folder)?;
         }
         for number in 1..=MAX_SAME {
             let path = numbered(&path, number);
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
+            match access.new_file().open(&path) {
                 Ok(file) => return Ok((path, file)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
@@ -255,7 +260,7 @@ mod tests {
         let pattern = pattern(folder.path(), "front/%Y-%m-%d/%H-%M.mp4");
         let now = time("2026-11-25T23:59:58+01:00[Europe/Paris]");
         for name in ["23-59.mp4", "23-59-2.mp4", "23-59-3.mp4"] {
-            let (path, _) = pattern.create(&now).unwrap();
+            let (path, _) = pattern.create(&now, FileAccess::Owner).unwrap();
             assert_eq!(path, folder.path().join("front/2026-11-25").join(name));
         }
         let recorded = pattern.recorded(now.time_zone());
@@ -346,7 +351,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let pattern = pattern(folder.path(), "front/%Y/%m/%d.ts");
         let (path, _) = pattern
-            .create(&time("2026-11-25T12:00:00+00:00[UTC]"))
+            .create(&time("2026-11-25T12:00:00+00:00[UTC]"), FileAccess::Owner)
             .unwrap();
         pattern.remove_empty_folders(&path);
         assert!(path.exists());

@@ -94,13 +94,17 @@ impl Segments {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::recorder::FileAccess;
 
     /// A segment of 1000 bytes an hour, from 0 to 9 o'clock; the newest is the current one.
     fn hours(folder: &Path) -> Pattern {
         let pattern = Pattern::new(&folder.join("%Y-%m-%d/%H.ts")).unwrap();
         for hour in 0..10 {
             let (path, _) = pattern
-                .create(&at(hour).to_zoned_datetime(TimeZone::UTC))
+                .create(
+                    &at(hour).to_zoned_datetime(TimeZone::UTC),
+                    FileAccess::Owner,
+                )
                 .unwrap();
             fs::write(path, [0; 1000]).unwrap();
         }

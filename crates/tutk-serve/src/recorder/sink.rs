@@ -79,8 +79,8 @@ impl Target {
     pub fn open(&self) -> Result<Sink, Error> {
         let opened = match &self.place {
             Place::Stdout => Ok(Some(Output::stdout())),
-            Place::File(path) => Output::open(path, self.overwrite).map(Some),
-            Place::Segments(segments) => segments.pattern.prepare().map(|()| None),
+            Place::File(path) => Output::open(path, self.overwrite, self.access).map(Some),
+            Place::Segments(segments) => segments.pattern.prepare(self.access).map(|()| None),
         };
         match opened {
             Ok(ready) => Ok(Sink::new(self.clone(), ready)),
@@ -311,7 +311,7 @@ impl Sink {
                 Err(error) => Err(broken(name, error)),
             };
         };
-        let created = segments.pattern.create(&ZonedDateTime::now());
+        let created = (segments.pattern).create(&ZonedDateTime::now(), self.target.access);
         let opened = created.and_then(|(path, file)| {
             let output = Output::new(file, Some(path.clone()))?;
             Ok((path, output))

@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::ZonedDateTime;
 use tutk_media::Codec;
 
+use super::access::FileAccess;
 use super::pattern::{PATTERN_ADVICE, Pattern};
 use super::segments::{Retention, Segments};
 use crate::error::Error;
@@ -35,6 +36,8 @@ pub struct Target {
     pub(super) audio: bool,
     /// An existing file is replaced.
     pub(super) overwrite: bool,
+    /// Who may read new files.
+    pub(super) access: FileAccess,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +66,7 @@ impl Target {
             format,
             audio: false,
             overwrite: false,
+            access: FileAccess::Owner,
         })
     }
 
@@ -99,6 +103,7 @@ impl Target {
             format: Some(format.map_or_else(|| format_of(output), Ok)?),
             audio: false,
             overwrite: false,
+            access: FileAccess::Owner,
         })
     }
 
@@ -114,6 +119,13 @@ impl Target {
     #[must_use]
     pub fn with_overwrite(mut self, overwrite: bool) -> Self {
         self.overwrite = overwrite;
+        self
+    }
+
+    /// Sets who may read new files and directories; only the owner by default.
+    #[must_use]
+    pub fn with_access(mut self, access: FileAccess) -> Self {
+        self.access = access;
         self
     }
 

@@ -24,7 +24,7 @@ use super::ports::Ports;
 use super::response::{Response, Status};
 use super::rtcp;
 use super::session::{Draw, Offered, Session};
-use crate::accounts::{Accounts, Challenge};
+use crate::accounts::{Accounts, Challenge, PasswordCheck};
 use crate::hub::{LiveFrame, StreamDescription};
 
 /// How long a client may send neither a request nor an RTCP report. A client with interleaved
@@ -54,6 +54,9 @@ pub struct ConnectionConfig {
     pub udp: Option<Ports>,
     /// The accounts that may watch.
     pub accounts: Arc<Accounts>,
+    /// Passwords may be sent in the `Basic` scheme, as over TLS or the loopback interface; `true`
+    /// by default. Otherwise only `Digest` is offered, which needs plain passwords in the accounts.
+    pub allow_plain_passwords: bool,
     /// The maximum size of an RTP packet, by default [`RTP_PACKET_BYTES`].
     pub packet_bytes: usize,
     /// How long a client may be silent, by default [`SESSION_TIMEOUT`].
@@ -69,6 +72,7 @@ impl ConnectionConfig {
             local,
             udp: None,
             accounts: Arc::default(),
+            allow_plain_passwords: true,
             packet_bytes: RTP_PACKET_BYTES,
             timeout: SESSION_TIMEOUT,
         }
@@ -137,6 +141,11 @@ pub enum Event {
         /// The camera's name in the request.
         camera: String,
     },
+    /// A hashed password must be checked. Call [`PasswordCheck::verify`] where blocking is allowed,
+    /// then [`Connection::handle_password`].
+    CheckPassword(PasswordCheck),
+    /// The client sent a wrong name or password.
+    WrongPassword,
     /// RTP cannot carry the camera's audio. The client gets video only.
     AudioOmitted {
         /// The camera.
@@ -191,6 +200,11 @@ pub enum DescriptionError {
 pub(super) enum Waiting {
     /// `DESCRIBE` or `SETUP`: waits for the description.
     Description { camera: String, request: Request },
+    /// Any request: waits for the check of its password.
+    Password {
+        check: PasswordCheck,
+        request: Request,
+    },
     /// `PLAY`: waits for the timestamp of the first frame.
     Playing { base: String, cseq: u32 },
 }
@@ -336,6 +350,19 @@ impl Connection {
         match status {
             Status::Ok => self.described(request),
             status => self.refuse(&request, status),
+        }
+        self.process();
+    }
+
+    /// Answers [`Event::CheckPassword`]. Poll afterwards.
+    pub fn handle_password(&mut self, now: Instant, is_right: bool) {
+        self.now = now;
+        match self.waiting.take() {
+            Some(Waiting::Password { check, request }) => {
+                let result = check.complete(now, is_right);
+                self.logged_in(request, result);
+            }
+            other => self.waiting = other,
         }
         self.process();
     }

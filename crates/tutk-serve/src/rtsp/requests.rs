@@ -10,7 +10,7 @@ use super::response::{Response, Status};
 use super::session::Session;
 use super::target::Target;
 use super::transport::{Offer, offers};
-use crate::accounts::AuthError;
+use crate::accounts::{AuthError, Login, User};
 
 /// The `Server` header.
 const SERVER: &str = concat!("tutk/", env!("CARGO_PKG_VERSION"));
@@ -33,9 +33,45 @@ impl Connection {
             }
             _ => {}
         }
-        if !self.authenticate(&request) {
-            return;
+        let header = request.header("Authorization");
+        let asked = Target::parse(&request.uri).map(|target| target.camera);
+        // Some clients sign the camera's URL in requests for its tracks.
+        let accepts_uri = |signed: &str| {
+            let camera = Target::parse(signed).map(|target| target.camera);
+            signed == request.uri || camera.is_some() && camera == asked
+        };
+        let accounts = &self.config.accounts;
+        let client = (self.now, self.config.peer.ip());
+        if header.is_some_and(is_basic) && !self.config.allow_plain_passwords {
+            return self.unauthenticated(&request, AuthError::Unauthorized);
         }
+        let login = self
+            .challenge
+            .check(accounts, client, &request.name, header, accepts_uri);
+        match login {
+            Login::Done(result) => self.logged_in(request, result),
+            Login::Check(check) => {
+                self.events.push_back(Event::CheckPassword(check.clone()));
+                self.waiting = Some(Waiting::Password { check, request });
+            }
+        }
+    }
+
+    /// Continues with a request whose authentication is complete.
+    pub(super) fn logged_in(&mut self, request: Request, result: Result<User, AuthError>) {
+        match result {
+            Ok(user) => {
+                self.authenticated = true;
+                self.authorized(request, &user);
+            }
+            Err(error) => self.unauthenticated(&request, error),
+        }
+    }
+
+    fn authorized(&mut self, request: Request, user: &User) {
+        let Some(cseq) = cseq(&request) else {
+            return self.refuse(&request, Status::BadRequest);
+        };
         if let Some(required) = request.header("Require") {
             let response = self.response(Status::OptionNotSupported, Some(cseq));
             return response.header("Unsupported", required).end();
@@ -49,6 +85,12 @@ impl Connection {
             return self.refuse(&request, Status::SessionNotFound);
         }
         let target = Target::parse(&request.uri);
+        if target
+            .as_ref()
+            .is_some_and(|target| !user.sees(&target.camera))
+        {
+            return self.refuse(&request, Status::NotFound);
+        }
         // Later URLs are made from `Content-Base`, which has no query.
         let delay = target.as_ref().and_then(|target| target.start_delay);
         if delay.is_some() || request.method == Method::Describe {
@@ -64,37 +106,25 @@ impl Connection {
         }
     }
 
-    /// Returns `true` if the client may make a request. Otherwise the response is already written.
-    fn authenticate(&mut self, request: &Request) -> bool {
-        let asked = Target::parse(&request.uri).map(|target| target.camera);
-        // Some clients sign the camera's URL in requests for its tracks.
-        let accepts_uri = |signed: &str| {
-            let camera = Target::parse(signed).map(|target| target.camera);
-            signed == request.uri || camera.is_some() && camera == asked
-        };
-        let header = request.header("Authorization");
-        let accounts = &self.config.accounts;
+    /// Refuses a request without valid credentials.
+    fn unauthenticated(&mut self, request: &Request, error: AuthError) {
         let peer = self.config.peer;
-        let client = (self.now, peer.ip());
-        let checked = self
-            .challenge
-            .check(accounts, client, &request.name, header, accepts_uri);
-        let Err(error) = checked else {
-            self.authenticated = true;
-            return true;
-        };
         // Clients send their first request without credentials.
-        self.refusals += u32::from(header.is_some());
+        self.refusals += u32::from(request.header("Authorization").is_some());
         if error == AuthError::Wrong {
-            tracing::warn!(%peer, "wrong name or password");
+            self.events.push_back(Event::WrongPassword);
         }
+        let plain = self.config.allow_plain_passwords;
+        let headers = (self.challenge).headers(&self.config.accounts, plain, error);
         if let AuthError::Delayed(wait) = error {
             // RTSP 1.0 has no status for too many requests.
             let seconds = wait.as_secs_f32().ceil().to_string();
             let response = self.response(Status::ServiceUnavailable, cseq(request));
             response.header("Retry-After", &seconds).end();
+        } else if headers.is_empty() {
+            tracing::debug!(%peer, "passwords are accepted over TLS only");
+            self.refuse(request, Status::Forbidden);
         } else {
-            let headers = self.challenge.headers(error);
             let mut response = self.response(Status::Unauthorized, cseq(request));
             for header in &headers {
                 response = response.header("WWW-Authenticate", header);
@@ -104,7 +134,6 @@ impl Connection {
         if self.refusals >= MAX_REFUSALS {
             self.end(End::Unauthorized);
         }
-        false
     }
 
     fn describe(&mut self, camera: String, request: Request) {
@@ -309,4 +338,10 @@ impl Connection {
 /// Returns the sequence number of a request.
 fn cseq(request: &Request) -> Option<u32> {
     request.header("CSeq")?.parse().ok()
+}
+
+/// Returns `true` if credentials contain the password itself.
+fn is_basic(authorization: &str) -> bool {
+    let scheme = authorization.split(' ').next().unwrap_or_default();
+    scheme.eq_ignore_ascii_case("Basic")
 }

@@ -1,5 +1,5 @@
 //! The URLs of requests (RFC 2326 section 3.2):
-//! `rtsp://HOST[:PORT]/NAME[/trackID=N][?start_delay=MILLISECONDS]`.
+//! `rtsp://HOST[:PORT]/NAME[/trackID=N][?start_delay=MILLISECONDS]`, or `rtsps`.
 
 use std::time::Duration;
 
@@ -33,7 +33,8 @@ impl Target {
     /// Parses a URL. Returns `None` if it is not the URL of a camera.
     pub(super) fn parse(uri: &str) -> Option<Self> {
         let (scheme, rest) = uri.split_once("://")?;
-        if !scheme.eq_ignore_ascii_case("rtsp") {
+        let schemes = ["rtsp", "rtsps"];
+        if !schemes.iter().any(|own| scheme.eq_ignore_ascii_case(own)) {
             return None;
         }
         let (_, path) = rest.split_once('/')?;
@@ -110,6 +111,7 @@ mod tests {
                 is("front", Some(0), "rtsp://h/front"),
             ),
             ("rtsp://h/front?x=/y", is("front", None, "rtsp://h/front")),
+            ("rtsps://h/front", is("front", None, "rtsps://h/front")),
             (
                 "rtsp://h/front?x=y/trackID=1",
                 is("front", Some(1), "rtsp://h/front"),

@@ -1,17 +1,18 @@
 //! One client: connects the RTSP state machine to sockets, the clock, and a subscription of the
 //! hub.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use rand::SeedableRng as _;
 use rand::rngs::{StdRng, SysRng};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
 use tokio::sync::{broadcast, watch};
 use tokio::time::Sleep;
 
@@ -21,7 +22,9 @@ use crate::admission::ConnectionSlot;
 use crate::error::Error;
 use crate::hub::{Lease, LiveFrame, StreamDescription, Viewer, ViewerEvent};
 use crate::listener::{self, SHUTDOWN_TIMEOUT, Service};
+use crate::log_limit::log_limited;
 use crate::rtsp::{Connection, ConnectionConfig, DescriptionError, Event, Output};
+use crate::stream::Stream;
 
 /// The size of the read buffer in bytes.
 const READ: usize = 4 << 10;
@@ -30,8 +33,10 @@ type Description = Result<Arc<StreamDescription>, DescriptionError>;
 
 type PendingDescription = Pin<Box<dyn Future<Output = Description> + Send>>;
 
+type PendingPassword = Pin<Box<dyn Future<Output = bool> + Send>>;
+
 struct Client {
-    stream: TcpStream,
+    stream: Stream,
     peer: SocketAddr,
     context: Arc<Context>,
     shutdown: watch::Receiver<bool>,
@@ -39,7 +44,10 @@ struct Client {
     connection: Connection,
     /// Bytes that are not written yet.
     writing: Bytes,
+    /// Written bytes may wait in the TLS connection.
+    flushing: bool,
     describing: Option<PendingDescription>,
+    checking: Option<PendingPassword>,
     /// Keeps the camera connected from the first `DESCRIBE` until the connection ends.
     lease: Option<Lease>,
     viewer: Option<Viewer>,
@@ -53,7 +61,9 @@ struct Client {
 enum Input {
     Read(io::Result<usize>),
     Written(io::Result<usize>),
+    Flushed(io::Result<()>),
     Description(Description),
+    Password(bool),
     Viewer(Option<ViewerEvent>),
     Report(SocketAddr, Bytes),
     Timeout,
@@ -67,7 +77,7 @@ impl Service for Context {
         let peer = connection.peer;
         match Client::new(connection, self) {
             Ok(client) => client.run().await,
-            Err(error) => tracing::warn!(%peer, %error, "cannot serve an RTSP connection"),
+            Err(error) => log_limited!(warn, %peer, %error, "cannot serve an RTSP connection"),
         }
     }
 }
@@ -86,6 +96,8 @@ impl Client {
         config.udp = context.udp.as_ref().map(|pair| pair.ports);
         config.accounts = Arc::clone(&context.accounts);
         config.timeout = context.timeout;
+        let local_peer = peer.ip().to_canonical().is_loopback();
+        config.allow_plain_passwords = stream.is_tls() || local_peer || context.allow_plain_auth;
         Ok(Self {
             connection: Connection::new(config, Box::new(rng), now()),
             stream,
@@ -94,7 +106,9 @@ impl Client {
             shutdown,
             slot,
             writing: Bytes::new(),
+            flushing: false,
             describing: None,
+            checking: None,
             lease: None,
             viewer: None,
             reports: None,
@@ -112,7 +126,7 @@ impl Client {
             Err(error) => tracing::debug!(%peer, %error, "RTSP connection lost"),
         }
         if self.viewer.is_some() {
-            tracing::info!(%peer, "RTSP viewer disconnected");
+            log_limited!(info, %peer, "RTSP viewer disconnected");
         }
     }
 
@@ -128,19 +142,19 @@ impl Client {
                     }
                     self.connection.handle_bytes(now(), input);
                     input.clear();
-                    if self.connection.is_authenticated() && self.slot.admit().is_err() {
-                        if let Some(times) = self.context.rejections.count(now()) {
-                            let peer = self.peer;
-                            tracing::warn!(%peer, times, "connection closed: too many RTSP connections");
-                        }
-                        return Ok(());
-                    }
                 }
                 Input::Written(written) => {
                     self.writing.advance(written?);
-                    if self.writing.is_empty() {
-                        self.connection.handle_written(now());
-                    }
+                    self.flushing = true;
+                }
+                Input::Flushed(flushed) => {
+                    flushed?;
+                    self.flushing = false;
+                    self.connection.handle_written(now());
+                }
+                Input::Password(is_right) => {
+                    self.checking = None;
+                    self.connection.handle_password(now(), is_right);
                 }
                 Input::Description(described) => {
                     self.describing = None;
@@ -155,13 +169,16 @@ impl Client {
                 Input::Timeout => self.connection.handle_timeout(now()),
                 Input::Shutdown => self.connection.close(now()),
             }
+            if self.connection.is_authenticated() && self.slot.admit().is_err() {
+                let peer = self.peer;
+                log_limited!(warn, %peer, "connection closed: too many RTSP connections");
+                return Ok(());
+            }
         }
     }
 
     /// Waits for the next input.
     async fn next(&mut self, input: &mut BytesMut, deadline: Instant) -> Input {
-        let (mut reader, mut writer) = self.stream.split();
-        let writes = !self.writing.is_empty();
         let reads = self.connection.wants_input();
         let views = self.connection.wants_frames();
         let deadline = tokio::time::Instant::from_std(deadline);
@@ -169,9 +186,9 @@ impl Client {
             self.timer.as_mut().reset(deadline);
         }
         tokio::select! {
-            written = writer.write(&self.writing), if writes => Input::Written(written),
-            read = reader.read_buf(input), if reads => Input::Read(read),
-            described = described(self.describing.as_mut()) => Input::Description(described),
+            moved = transfer(&mut self.stream, &self.writing, self.flushing, reads.then_some(input)) => moved,
+            described = pending(self.describing.as_mut()) => Input::Description(described),
+            is_right = pending(self.checking.as_mut()) => Input::Password(is_right),
             event = viewer_event(self.viewer.as_mut()), if views => Input::Viewer(event),
             (from, report) = next_report(&mut self.reports) => Input::Report(from, report),
             () = self.timer.as_mut() => Input::Timeout,
@@ -208,9 +225,13 @@ impl Client {
             };
             match event {
                 Event::Describe { camera } => self.describe(&camera),
+                Event::CheckPassword(check) => self.checking = Some(Box::pin(check.run())),
+                Event::WrongPassword => {
+                    log_limited!(warn, peer = %self.peer, "wrong name or password");
+                }
                 Event::AudioOmitted { camera, error } => {
                     if self.context.first_without_audio(&camera) {
-                        tracing::warn!(camera, %error, "RTP cannot carry the audio of this camera");
+                        log_limited!(warn, camera, %error, "RTP cannot carry the audio of this camera");
                     }
                 }
                 Event::Play { camera } => self.play(&camera),
@@ -229,7 +250,7 @@ impl Client {
         self.describing = Some(Box::pin(async move {
             let camera = camera.ok_or(DescriptionError::UnknownCamera)?;
             camera.description().await.map_err(|error| {
-                tracing::info!(camera = camera.name(), %error, "cannot describe the camera");
+                log_limited!(info, camera = camera.name(), %error, "cannot describe the camera");
                 match error {
                     Error::Closed => DescriptionError::UnknownCamera,
                     _ => DescriptionError::Unavailable,
@@ -247,13 +268,13 @@ impl Client {
         if self.connection.uses_udp() {
             self.reports = self.context.udp.as_ref().map(|pair| pair.subscribe());
         }
-        tracing::info!(%peer, camera = name, udp = self.connection.uses_udp(), "RTSP viewer");
+        log_limited!(info, %peer, camera = name, udp = self.connection.uses_udp(), "RTSP viewer");
         self.connection.handle_playing(now(), first);
     }
 
     fn frame(&mut self, frame: &LiveFrame) {
         if let Err(error) = self.connection.handle_frame(now(), frame) {
-            tracing::warn!(peer = %self.peer, %error, "frame omitted; further ones are not logged");
+            log_limited!(warn, peer = %self.peer, %error, "frame omitted; further ones are not logged");
         }
     }
 
@@ -262,6 +283,7 @@ impl Client {
         let rest = async {
             loop {
                 self.stream.write_all(&self.writing).await?;
+                self.stream.flush().await?;
                 self.connection.handle_written(now());
                 let Output::Write(bytes) = self.connection.poll_output() else {
                     return self.stream.shutdown().await;
@@ -281,9 +303,42 @@ fn now() -> Instant {
     tokio::time::Instant::now().into_std()
 }
 
-async fn described(describing: Option<&mut PendingDescription>) -> Description {
-    match describing {
-        Some(describing) => describing.await,
+/// Writes or flushes if there is something to write, and reads into `input` if there is one.
+async fn transfer(
+    stream: &mut Stream,
+    writing: &[u8],
+    flushing: bool,
+    mut input: Option<&mut BytesMut>,
+) -> Input {
+    poll_fn(|context| {
+        if !writing.is_empty() {
+            if let Poll::Ready(written) = Pin::new(&mut *stream).poll_write(context, writing) {
+                return Poll::Ready(Input::Written(written));
+            }
+        } else if flushing && let Poll::Ready(flushed) = Pin::new(&mut *stream).poll_flush(context)
+        {
+            return Poll::Ready(Input::Flushed(flushed));
+        }
+        let Some(input) = &mut input else {
+            return Poll::Pending;
+        };
+        let mut bytes = [0; READ];
+        let mut buffer = ReadBuf::new(&mut bytes);
+        ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer)).map_or_else(
+            |error| Poll::Ready(Input::Read(Err(error))),
+            |()| {
+                input.extend_from_slice(buffer.filled());
+                Poll::Ready(Input::Read(Ok(buffer.filled().len())))
+            },
+        )
+    })
+    .await
+}
+
+/// Waits for a future, or forever if there is none.
+async fn pending<T>(future: Option<&mut Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
+    match future {
+        Some(future) => future.await,
         None => std::future::pending().await,
     }
 }

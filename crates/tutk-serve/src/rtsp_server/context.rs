@@ -7,16 +7,14 @@ use std::time::Duration;
 use super::udp::UdpPair;
 use crate::accounts::Accounts;
 use crate::hub::Hub;
-use crate::log_limit::LogLimit;
 
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) hub: Hub,
     pub(super) accounts: Arc<Accounts>,
+    pub(super) allow_plain_auth: bool,
     pub(super) udp: Option<Arc<UdpPair>>,
     pub(super) timeout: Duration,
-    /// Limits warnings about connections over the limit.
-    pub(super) rejections: LogLimit,
     /// Cameras for which the log already has a warning that RTP cannot carry their audio.
     silent: Mutex<BTreeSet<String>>,
 }
@@ -25,15 +23,16 @@ impl Context {
     pub(super) fn new(
         hub: Hub,
         accounts: Accounts,
+        allow_plain_auth: bool,
         udp: Option<Arc<UdpPair>>,
         timeout: Duration,
     ) -> Self {
         Self {
             hub,
             accounts: Arc::new(accounts),
+            allow_plain_auth,
             udp,
             timeout,
-            rejections: LogLimit::new(),
             silent: Mutex::default(),
         }
     }

@@ -19,9 +19,13 @@ use crate::hub::{Hub, Registration, UrlScheme, UrlTarget};
 use crate::listener::Listener;
 use crate::output::Output;
 use crate::rtsp::SESSION_TIMEOUT;
+use crate::tls::TlsConfig;
 
 /// The scheme of RTSP URLs.
 pub(crate) const SCHEME: &str = "rtsp";
+
+/// The scheme of RTSP URLs over TLS.
+pub(crate) const TLS_SCHEME: &str = "rtsps";
 
 /// The default maximum number of authenticated connections. Further ones are closed.
 pub const MAX_CONNECTIONS: usize = 256;
@@ -38,6 +42,13 @@ pub struct RtspConfig {
     pub udp: bool,
     /// The accounts that may watch.
     pub accounts: Accounts,
+    /// Accept the password itself (`Basic`) over plain TCP from other machines, where everybody on
+    /// the network can read it. Off by default: then they need [`tls`](Self::tls), or `Digest`,
+    /// which needs accounts with plain passwords.
+    pub allow_plain_auth: bool,
+    /// Serve `rtsps:` instead of `rtsp:`. RTP over UDP is not offered then, because it would not be
+    /// encrypted.
+    pub tls: Option<TlsConfig>,
     /// How long a client may be silent, by default [`SESSION_TIMEOUT`].
     pub timeout: Duration,
     /// The maximum number of authenticated connections, by default [`MAX_CONNECTIONS`]. Without
@@ -55,6 +66,8 @@ impl RtspConfig {
             listen,
             udp: true,
             accounts: Accounts::none(),
+            allow_plain_auth: false,
+            tls: None,
             timeout: SESSION_TIMEOUT,
             max_connections: MAX_CONNECTIONS,
         }
@@ -81,12 +94,15 @@ impl RtspServer {
     pub async fn start(hub: Hub, config: RtspConfig) -> Result<Self, Error> {
         let listener = TcpListener::bind(config.listen).await?;
         let local = listener.local_addr()?;
-        let udp = match config.udp {
+        let udp = match config.udp && config.tls.is_none() {
             true => Some(Arc::new(UdpPair::bind(local.ip()).await?)),
             false => None,
         };
         let registration = hub.register(UrlScheme {
-            scheme: SCHEME,
+            scheme: match config.tls {
+                Some(_) => TLS_SCHEME,
+                None => SCHEME,
+            },
             address: local,
             target: UrlTarget::Camera,
         });
@@ -94,10 +110,17 @@ impl RtspServer {
         if let Some(udp) = udp.clone() {
             receiver.spawn(async move { udp.receive().await });
         }
-        let context = Context::new(hub, config.accounts, udp, config.timeout);
+        let context = Context::new(
+            hub,
+            config.accounts,
+            config.allow_plain_auth,
+            udp,
+            config.timeout,
+        );
+        let (max, context) = (config.max_connections, Arc::new(context));
         Ok(Self {
             local,
-            listener: Listener::start(listener, config.max_connections, Arc::new(context)),
+            listener: Listener::start(listener, config.tls, max, context),
             _receiver: receiver,
             _registration: registration,
         })

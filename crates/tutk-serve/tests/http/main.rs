@@ -22,4 +22,5 @@ mod slow_clients;
 mod snapshot;
 mod stream;
 mod talk;
+mod users;
 mod vlc;

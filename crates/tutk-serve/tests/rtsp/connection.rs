@@ -7,10 +7,8 @@ use rtcp_types::{Compound, Packet, ReceiverReport, RtcpPacketWriterExt as _};
 use rtp_types::RtpPacket;
 use tutk_media::{AccessUnit, AudioCodec, Codec, ParameterSets};
 use tutk_runtime::tutk_session::MediaKind;
-use tutk_serve::rtsp::{
-    Channel, DescriptionError, End, Event, GRACE, MAX_REFUSALS, SESSION_TIMEOUT,
-};
-use tutk_serve::{Accounts, FrameContent, LiveFrame, MAX_FAILURES, StreamDescription};
+use tutk_serve::rtsp::{Channel, DescriptionError, End, Event, GRACE, SESSION_TIMEOUT};
+use tutk_serve::{FrameContent, LiveFrame, StreamDescription};
 
 use crate::common::rtsp_client::{
     Client, SERVER, URL, config, description, frame, parse_interleaved, parse_responses,
@@ -524,52 +522,6 @@ fn unsupported_frame_is_reported_once_and_playing_continues() {
     assert_eq!(
         parse_interleaved(&client.frame(MediaKind::Audio, 20).written).len(),
         1
-    );
-}
-
-#[test]
-fn playing_requires_a_password() {
-    let mut accounts = Accounts::none();
-    accounts.add("anna", "secret").unwrap();
-    let mut with = config();
-    with.accounts = Arc::new(accounts);
-    let mut client = Client::new(with.clone());
-    assert_eq!(client.request("OPTIONS", URL, &[]).status, 200);
-    for (method, uri) in [
-        ("DESCRIBE", URL),
-        ("DESCRIBE", "rtsp://h/unknown"),
-        ("PLAY", URL),
-        ("GET_PARAMETER", URL),
-    ] {
-        let response = client.request(method, uri, &[]);
-        assert_eq!(response.status, 401, "{method}");
-        let asked: Vec<_> = response
-            .headers
-            .iter()
-            .filter(|(name, _)| name == "WWW-Authenticate")
-            .collect();
-        let [(_, sha256), (_, md5), (_, basic)] = asked[..] else {
-            panic!("{asked:?}");
-        };
-        assert!(sha256.contains("algorithm=SHA-256") && md5.contains("algorithm=MD5"));
-        assert_eq!(basic, "Basic realm=\"tutk\"");
-    }
-    assert_eq!(
-        client
-            .request("DESCRIBE", URL, &["Authorization: Basic YW5uYTpzZWNyZXQ="])
-            .status,
-        200
-    );
-    let wrong = "Authorization: Basic YW5uYTp3cm9uZw==";
-    for refusal in 1..MAX_REFUSALS {
-        let status = client.request("DESCRIBE", URL, &[wrong]).status;
-        let delayed = refusal > MAX_FAILURES;
-        assert_eq!(status, if delayed { 503 } else { 401 }, "{refusal}");
-    }
-    let last = format!("DESCRIBE {URL} RTSP/1.0\r\nCSeq: 1\r\n{wrong}\r\n\r\n");
-    assert_eq!(
-        client.send(last.as_bytes()).events,
-        [Event::Ended(End::Unauthorized)]
     );
 }
 

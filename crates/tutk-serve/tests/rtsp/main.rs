@@ -16,3 +16,4 @@ mod properties;
 mod relay;
 mod retina;
 mod server;
+mod users;

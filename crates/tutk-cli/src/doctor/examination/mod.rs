@@ -13,6 +13,7 @@ use super::recorder::Recorder;
 use super::schedule::Schedule;
 use super::step::{Mark, Step};
 use crate::config::Network;
+use crate::weak_key;
 
 /// Examines one camera.
 pub(crate) struct Examination {
@@ -49,6 +50,7 @@ impl Examination {
         let seen = Observations {
             host: camera.host.clone(),
             model: camera.model.clone(),
+            weak_key: weak_key::warning(&camera.credentials),
             ..Observations::default()
         };
         Self {

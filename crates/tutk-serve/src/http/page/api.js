@@ -24,12 +24,21 @@ async function request(url, options) {
   } catch {
     throw new Problem(0, { error: "The server does not answer", advice: "Check that it is running, and check the network" });
   }
+  if (answer.status === 401) location.replace("/login");
   const json = await answer.json().catch(() => null);
   if (answer.ok && json !== null) return json;
   throw new Problem(answer.status, json ?? { error: `The server answered ${answer.status}` });
 }
 
 export const cameras = async () => (await request("/api/cameras")).cameras;
+
+// The user: `name`, `role` and `can_log_out`.
+export const user = () => request("/api/user");
+
+export async function logOut() {
+  await fetch("/logout", { method: "POST" }).catch(() => null);
+  location.replace("/login");
+}
 
 export const get = (url) => request(url);
 

@@ -1,6 +1,6 @@
 // The page: a tile for each camera of the server.
 
-import { cameras, listen } from "./api.js";
+import { cameras, listen, logOut, user } from "./api.js";
 import { element, icon, toast, tool } from "./dom.js";
 import { Layout } from "./layout.js";
 import { Panel } from "./panel.js";
@@ -10,6 +10,8 @@ import { count } from "./texts.js";
 
 // The polling interval for values without events, in milliseconds.
 const POLL = 5_000;
+// The polling interval while the server does not answer.
+const POLL_LOST = 1_000;
 
 const tiles = new Map();
 const stage = document.getElementById("stage");
@@ -119,6 +121,13 @@ async function keepScreenOn() {
   await navigator.wakeLock?.request("screen").catch(() => {});
 }
 
+// Shows who is logged in, and hides what the role does not allow.
+async function showUser() {
+  const { name, role, can_log_out: canLogOut } = await user();
+  document.body.dataset.role = role;
+  if (canLogOut) document.getElementById("page-tools").prepend(tool("logout", `Log out ${name}`, logOut, { "data-tool": "logout" }));
+}
+
 const whole = tool("fullscreen", "Full screen", () => layout.fullscreen(document.documentElement));
 whole.hidden = document.documentElement.requestFullscreen === undefined;
 document.getElementById("page-tools").append(whole);
@@ -151,6 +160,8 @@ listen(
     if (now) poll();
   },
 );
+showUser().catch(() => {});
 setInterval(refresh, 1_000);
-setInterval(() => !document.hidden && poll(), POLL);
+setInterval(() => !document.hidden && linked && poll(), POLL);
+setInterval(() => !document.hidden && !linked && poll(), POLL_LOST);
 poll();

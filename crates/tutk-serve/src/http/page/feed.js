@@ -31,8 +31,9 @@ export class Feed {
     if (!this.wanted) this.#connect();
   }
 
-  // Reconnects now instead of after the back-off.
+  // Reconnects now instead of after the back-off, which starts over. An attempt that has just begun may still fail.
   retryNow() {
+    this.#backoff.reset();
     if (this.#retry === null) return;
     this.close();
     this.#connect();

@@ -1,0 +1,252 @@
+//! Passwords: plain text, or Argon2id hashes (RFC 9106), which take milliseconds to check.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
+use rand::TryRng as _;
+use rand::rngs::SysRng;
+use sha2::Sha256;
+use sha2::digest::Digest as _;
+use tokio::sync::Semaphore;
+use zeroize::Zeroizing;
+
+use super::{Accounts, AuthError, User};
+use crate::error::Error;
+
+/// The start of hashes.
+const PREFIX: &str = "$argon2id$";
+
+/// The most memory of a hash, in KiB. [`hash_password`] uses 19 MiB.
+const MAX_MEMORY: u32 = 256 << 10;
+
+/// The most passes over the memory. [`hash_password`] uses 2.
+const MAX_PASSES: u32 = 16;
+
+/// The number of hashes that are computed at the same time.
+const MAX_PARALLEL: usize = 2;
+
+/// The number of right passwords that are remembered, by a keyed hash, so that they are not hashed
+/// with each request.
+const MAX_KNOWN: usize = 64;
+
+/// A hash that no password has, for names without an account.
+const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm8gc3VjaCBhY2NvdW50$\
+    AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
+
+/// Returns an Argon2id hash of a password, for [`Account::new`](super::Account::new). It takes some
+/// milliseconds.
+///
+/// # Errors
+/// [`Error::Io`] if the system has no randomness.
+pub fn hash_password(password: &str) -> Result<String, Error> {
+    let hash = Argon2::default().hash_password(password.as_bytes());
+    let hash: argon2::password_hash::phc::PasswordHash =
+        hash.map_err(|error| std::io::Error::other(error.to_string()))?;
+    Ok(hash.to_string())
+}
+
+/// The password of an account.
+#[derive(Clone)]
+pub(super) enum Secret {
+    Plain(Zeroizing<String>),
+    Hash(Arc<PasswordHash>),
+}
+
+impl Secret {
+    /// Returns `None` for an invalid hash, and one that takes too long.
+    pub(super) fn new(password: &str) -> Option<Self> {
+        if !password.starts_with(PREFIX) {
+            return Some(Self::Plain(Zeroizing::new(password.to_owned())));
+        }
+        let hash = PasswordHash::new(password).ok()?;
+        let params = argon2::Params::try_from(&hash).ok()?;
+        let fits = params.m_cost() <= MAX_MEMORY && params.t_cost() <= MAX_PASSES;
+        (fits && hash.hash.is_some()).then(|| Self::Hash(Arc::new(hash)))
+    }
+
+    pub(super) fn plain(&self) -> Option<&str> {
+        match self {
+            Self::Plain(password) => Some(password),
+            Self::Hash(_) => None,
+        }
+    }
+
+    pub(super) fn hash(&self) -> Option<Arc<PasswordHash>> {
+        match self {
+            Self::Plain(_) => None,
+            Self::Hash(hash) => Some(Arc::clone(hash)),
+        }
+    }
+}
+
+/// Omits the secret.
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Plain(_) => "Plain(..)",
+            Self::Hash(_) => "Hash(..)",
+        })
+    }
+}
+
+/// Limits the checks of hashes, and remembers right passwords.
+pub(super) struct Verifier {
+    /// Random. `None` if the system has no randomness; then nothing is remembered.
+    key: Option<Zeroizing<[u8; 32]>>,
+    known: Mutex<VecDeque<[u8; 32]>>,
+    parallel: Semaphore,
+}
+
+impl Default for Verifier {
+    fn default() -> Self {
+        let mut key = Zeroizing::new([0; 32]);
+        let random = SysRng.try_fill_bytes(key.as_mut_slice()).is_ok();
+        Self {
+            key: random.then_some(key),
+            known: Mutex::default(),
+            parallel: Semaphore::new(MAX_PARALLEL),
+        }
+    }
+}
+
+/// Omits the key and the passwords.
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Verifier").finish_non_exhaustive()
+    }
+}
+
+impl Verifier {
+    /// Returns what is remembered of a right password.
+    fn tag(&self, account: usize, password: &[u8]) -> Option<[u8; 32]> {
+        let key = self.key.as_ref()?;
+        let mut hash = Sha256::new();
+        hash.update(key.as_slice());
+        hash.update(account.to_le_bytes());
+        hash.update(password);
+        // A keyed hash with its length at the end, which cannot be extended.
+        hash.update(password.len().to_le_bytes());
+        hash.update(key.as_slice());
+        Some(hash.finalize().into())
+    }
+
+    fn knows(&self, tag: &[u8; 32]) -> bool {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.contains(tag)
+    }
+
+    fn remember(&self, tag: [u8; 32]) {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if known.contains(&tag) {
+            return;
+        }
+        if known.len() == MAX_KNOWN {
+            known.pop_front();
+        }
+        known.push_back(tag);
+    }
+}
+
+/// A password that must be checked against a hash, which takes some milliseconds. Clones are the
+/// same check.
+#[derive(Clone)]
+pub struct PasswordCheck(Arc<Pending>);
+
+struct Pending {
+    accounts: Accounts,
+    peer: IpAddr,
+    account: Option<usize>,
+    hash: Option<Arc<PasswordHash>>,
+    password: Zeroizing<Vec<u8>>,
+}
+
+impl PasswordCheck {
+    pub(super) fn new(
+        accounts: Accounts,
+        peer: IpAddr,
+        account: Option<usize>,
+        hash: Option<Arc<PasswordHash>>,
+        password: &[u8],
+    ) -> Self {
+        Self(Arc::new(Pending {
+            accounts,
+            peer,
+            account,
+            hash,
+            password: Zeroizing::new(password.to_vec()),
+        }))
+    }
+
+    fn tag(&self) -> Option<[u8; 32]> {
+        let Pending {
+            accounts, account, ..
+        } = &*self.0;
+        accounts.verifier.tag((*account)?, &self.0.password)
+    }
+
+    /// Returns `true` if the password is known to be right.
+    pub(super) fn is_known(&self) -> bool {
+        let tag = self.tag();
+        tag.is_some_and(|tag| self.0.accounts.verifier.knows(&tag))
+    }
+
+    /// Returns `true` if the password is right. Blocks for some milliseconds: call it on a thread
+    /// that may be blocked.
+    #[must_use]
+    pub fn verify(&self) -> bool {
+        let verify = |hash: &PasswordHash| {
+            let verified = Argon2::default().verify_password(&self.0.password, hash);
+            verified.is_ok()
+        };
+        match &self.0.hash {
+            Some(hash) => verify(hash),
+            None => {
+                let _ = PasswordHash::new(NOBODY).map(|nobody| verify(&nobody));
+                false
+            }
+        }
+    }
+
+    /// Checks the password on another thread. At most [`MAX_PARALLEL`] checks run at the same time.
+    pub(crate) async fn run(self) -> bool {
+        let verifier = Arc::clone(&self.0.accounts.verifier);
+        // The semaphore is never closed.
+        let _permit = verifier.parallel.acquire().await;
+        let verified = tokio::task::spawn_blocking(move || self.verify()).await;
+        verified.unwrap_or(false)
+    }
+
+    /// Completes the check with its result.
+    pub(crate) fn complete(&self, now: Instant, right: bool) -> Result<User, AuthError> {
+        let Pending {
+            accounts,
+            peer,
+            account,
+            ..
+        } = &*self.0;
+        if right && let Some(tag) = self.tag() {
+            accounts.verifier.remember(tag);
+        }
+        accounts.checked(now, *peer, *account, right)
+    }
+}
+
+impl PartialEq for PasswordCheck {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for PasswordCheck {}
+
+/// Omits the password.
+impl fmt::Debug for PasswordCheck {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordCheck").finish_non_exhaustive()
+    }
+}

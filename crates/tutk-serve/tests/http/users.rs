@@ -1,0 +1,183 @@
+//! Logging in and out, roles, and cameras of users.
+
+use serde_json::json;
+use tutk_serve::{Account, HttpConfig, Role, hash_password};
+
+use crate::client::{TestServer, WebSocket, basic};
+use crate::common::{FPS, H264, camera_config, settings};
+
+/// Anna is an administrator, carl controls, dora watches, eve watches another camera. The passwords
+/// are the names.
+async fn start() -> TestServer {
+    let accounts = |http: &mut HttpConfig| {
+        let account = |name: &str, role| Account::new(name, name).unwrap().with_role(role);
+        let hashed = Account::new("dora", &hash_password("dora").unwrap()).unwrap();
+        for account in [
+            account("anna", Role::Admin),
+            account("carl", Role::Control),
+            hashed.with_role(Role::View),
+            account("eve", Role::View).with_cameras(["back"]),
+        ] {
+            http.accounts.add_account(account);
+        }
+    };
+    let server = TestServer::with(camera_config(H264, FPS), |_| {}, accounts).await;
+    server.hub.add("back", settings(&server.camera)).unwrap();
+    server
+}
+
+const JSON: &str = "Content-Type: application/json\r\n";
+
+/// Logs in, and returns the header with the cookie.
+async fn log_in(server: &TestServer, name: &str) -> String {
+    let body = json!({ "name": name, "password": name }).to_string();
+    let response = server.send("POST", "/login", JSON, &body).await;
+    assert_eq!(response.status, 204, "{}", response.text());
+    let cookie = response.header("set-cookie").unwrap();
+    assert!(cookie.ends_with("; HttpOnly; SameSite=Strict"), "{cookie}");
+    format!("Cookie: {}\r\n", cookie.split(';').next().unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_log_in_and_out() {
+    let server = start().await;
+    for file in ["/login", "/login.js", "/style.css", "/icon.svg"] {
+        assert_eq!(server.get(file).await.status, 200, "{file}");
+    }
+    // A browser gets the login page, and no prompt.
+    let page = server
+        .send("GET", "/", "Accept: text/html,*/*\r\n", "")
+        .await;
+    assert_eq!(
+        (page.status, page.header("location")),
+        (303, Some("/login"))
+    );
+    let fetch = "Sec-Fetch-Site: same-origin\r\n";
+    let refused = server.send("GET", "/api/cameras", fetch, "").await;
+    refused.problem(401);
+    assert_eq!(refused.header("www-authenticate"), None);
+
+    let (anna, dora) = (log_in(&server, "anna").await, log_in(&server, "dora").await);
+    assert_ne!(anna, dora);
+    for (cookie, name, role) in [(&anna, "anna", "admin"), (&dora, "dora", "view")] {
+        let user = server.send("GET", "/api/user", cookie, "").await;
+        let expected = json!({ "name": name, "role": role, "can_log_out": true });
+        assert_eq!(user.json(), expected);
+    }
+    let other_site = format!("{anna}Sec-Fetch-Site: cross-site\r\n");
+    (server.send("POST", "/logout", &other_site, "").await).problem(403);
+    assert_eq!(server.send("POST", "/logout", &anna, "").await.status, 204);
+    (server.send("GET", "/api/user", &anna, "").await).problem(401);
+    assert_eq!(server.send("GET", "/api/user", &dora, "").await.status, 200);
+    server.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn wrong_logins_are_refused_and_limited() {
+    let server = start().await;
+    let send = async |body: &str| server.send("POST", "/login", JSON, body).await;
+    send("{}").await.problem(400);
+    send(r#"{"name": "anna", "password": "x", "more": 1}"#)
+        .await
+        .problem(400);
+    (server.send("POST", "/login", "", "x").await).problem(415);
+    for name in ["anna", "dora", "nobody"] {
+        let body = json!({ "name": name, "password": "wrong" }).to_string();
+        let refused = send(&body).await;
+        refused.problem(401);
+        assert_eq!(refused.header("set-cookie"), None);
+    }
+    let body = json!({ "name": "dora", "password": "wrong" }).to_string();
+    // Failures for other names at this address count, too.
+    for _ in 0..tutk_serve::MAX_FAILURES {
+        send(&body).await;
+    }
+    send(&body).await.problem(429);
+    (server
+        .send("GET", "/api/user", &basic("dora", "dora"), "")
+        .await)
+        .problem(429);
+    server.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn roles_limit_what_users_may_do() {
+    let server = start().await;
+    let control = "/api/cameras/front/controls/night-vision";
+    for (method, path, body, statuses) in [
+        ("GET", "/api/cameras/front", "", [200, 200, 200, 404]),
+        ("GET", "/front/live", "", [426, 426, 426, 404]),
+        (
+            "GET",
+            "/api/cameras/front/controls",
+            "",
+            [200, 200, 200, 404],
+        ),
+        ("GET", control, "", [200, 200, 403, 404]),
+        (
+            "POST",
+            control,
+            r#"{"value": "auto"}"#,
+            [200, 200, 403, 404],
+        ),
+        ("GET", "/front/talk", "", [426, 426, 403, 404]),
+        // It destroys data.
+        (
+            "POST",
+            "/api/cameras/front/controls/format-sd-card",
+            "{}",
+            [409, 403, 403, 404],
+        ),
+        ("GET", "/metrics", "", [200, 403, 403, 403]),
+        ("GET", "/api/cameras/back", "", [200, 200, 200, 200]),
+    ] {
+        for (name, status) in ["anna", "carl", "dora", "eve"].into_iter().zip(statuses) {
+            let headers = format!("{}{JSON}", basic(name, name));
+            let response = server.send(method, path, &headers, body).await;
+            assert_eq!(
+                response.status,
+                status,
+                "{name} {path}: {}",
+                response.text()
+            );
+        }
+    }
+    server.close().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn users_see_their_cameras_only() {
+    let server = start().await;
+    let names = async |name: &str| {
+        let response = server
+            .send("GET", "/api/cameras", &basic(name, name), "")
+            .await;
+        let cameras = response.json()["cameras"].clone();
+        let names = cameras.as_array().unwrap().iter();
+        names
+            .map(|camera| camera["name"].as_str().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names("dora").await, ["back", "front"]);
+    assert_eq!(names("eve").await, ["back"]);
+    // The error does not list the others.
+    let unknown = server
+        .send("GET", "/api/cameras/front", &basic("eve", "eve"), "")
+        .await;
+    unknown.problem(404);
+    assert_eq!(unknown.allowed(), ["back"]);
+    let refused = WebSocket::open(server.address(), "/front/live", &basic("eve", "eve")).await;
+    refused.err().unwrap().problem(404);
+    let mut events = server
+        .open("GET", "/api/events", &basic("eve", "eve"), "")
+        .await;
+    let mut text = String::new();
+    while !text.contains("\n\n") {
+        text += &String::from_utf8_lossy(&events.next_chunk().await.unwrap());
+    }
+    assert!(
+        text.contains("\"camera\":\"back\"") && !text.contains("front"),
+        "{text}"
+    );
+    server.close().await;
+}
