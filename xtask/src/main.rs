@@ -20,6 +20,7 @@ mod sbom;
 mod simulate;
 mod test;
 mod tools;
+mod wasm;
 mod workspace;
 
 use std::process::ExitCode;
@@ -52,6 +53,7 @@ usage: cargo xtask COMMAND
   package         Check metadata and files of the packages that are published.
   dist [TARGET]   Build the program for a release, and pack it into target/artifacts: an archive, a
                   package of Debian (musl), a bill of materials and checksums.
+  wasm            Build the package for browsers and Node.js, bindings/wasm/pkg, and test it.
   vectors         Regenerate the test vectors in bindings/vectors.
   header          Regenerate the header of the C library, bindings/c/include/tutk.h.
   seeds           Regenerate the fuzzing seeds in fuzz/seeds.
@@ -90,6 +92,10 @@ fn main() -> ExitCode {
         ["dist"] => dist::build(None),
         ["dist", "--check"] => dist::check(),
         ["dist", target] => dist::build(Some(target)),
+        ["wasm"] => match wasm::test() {
+            report::Outcome::Passed => Ok(()),
+            outcome => Err(format!("{outcome:?}")),
+        },
         ["vectors"] => Job::cargo(&["test", "--package", "tutk-bindings", "--test", "vectors"])
             .env("TUTK_WRITE_VECTORS", "1")
             .run(),

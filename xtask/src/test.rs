@@ -3,7 +3,9 @@
 use crate::job::Job;
 use crate::report::{Outcome, Report, TestCounts};
 use crate::workspace::{is_ci, packages};
-use crate::{comments, cortex_m, dist, fuzz, interop, nextest, no_std, package, python, tools};
+use crate::{
+    comments, cortex_m, dist, fuzz, interop, nextest, no_std, package, python, tools, wasm,
+};
 
 /// The feature of the second crypto backend.
 const RUST_CRYPTO: &str = "rust-crypto";
@@ -22,14 +24,19 @@ pub(crate) fn all(fast: bool) -> Result<(), String> {
     report.step("format, fuzz targets", |_| {
         Job::cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]).run()
     });
-    report.step("format, cortex-m", |_| {
-        let manifest = "bindings/cortex-m/Cargo.toml";
-        Job::cargo(&["fmt", "--manifest-path", manifest, "--check"]).run()
+    report.step("format, bindings", |_| {
+        [
+            "bindings/cortex-m/Cargo.toml",
+            "bindings/wasm/generate/Cargo.toml",
+        ]
+        .iter()
+        .try_for_each(|path| Job::cargo(&["fmt", "--manifest-path", path, "--check"]).run())
     });
     report.step("comments", |_| comments::check());
     report.step("no_std", |_| no_std::check());
     report.step("no_std targets", |_| no_std::build());
     report.step("session on a microcontroller", |_| cortex_m::run());
+    report.step("package for browsers", |_| wasm::test());
     report.step("packages", |_| package::check());
     report.step("release files", |_| dist::check());
     report.step("licenses, bans, sources", |_| {

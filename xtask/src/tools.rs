@@ -10,7 +10,7 @@ use crate::workspace::is_ci;
 /// Packages of Debian. The probe is a command that succeeds, or the path of a file that exists, if
 /// the package is installed.
 #[rustfmt::skip]
-const PACKAGES: [Package; 25] = [
+const PACKAGES: [Package; 26] = [
     ("ffmpeg -version", "ffmpeg", "playback of recordings and streams"),
     ("ffprobe -version", "ffmpeg", "inspection of recordings"),
     ("gst-launch-1.0 --version", "gstreamer1.0-tools", "playback with GStreamer"),
@@ -34,6 +34,7 @@ const PACKAGES: [Package; 25] = [
     ("/usr/include/gnutls/dtls.h", "libgnutls28-dev", "DTLS with the GnuTLS library"),
     ("/usr/include/mbedtls/ssl.h", "libmbedtls-dev", "DTLS with the Mbed TLS library"),
     ("/usr/include/wolfssl/ssl.h", "libwolfssl-dev", "DTLS with the wolfSSL library"),
+    ("node --version", "nodejs", "the package for browsers and Node.js"),
     ("qemu-system-arm --version", "qemu-system-arm", "a session on a microcontroller"),
     ("python3 -m ensurepip --version", "python3-venv", "the Python package"),
     ("python3 -m pip --version", "python3-pip", "installation of cargo tools"),
