@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use tutk_frame::{AvContent, AvMedia, AvPacket, MediaLayout};
+use tutk_frame::{AvContent, AvMedia, MediaLayout};
 use video_reassembly::{
     Event, Frame, Limits, ParityDecoder, ParityLimits, Reassembler, Slice, StreamKind,
 };
@@ -52,8 +52,7 @@ impl Default for Media {
 impl Media {
     /// Handles an AV packet from the camera. Packets that are not media are ignored.
     pub(crate) fn handle(&mut self, packet: &[u8], layout: MediaLayout) {
-        let content = AvPacket::parse(packet, layout).and_then(|packet| packet.content(layout));
-        let Ok(AvContent::Media(media)) = content else {
+        let Ok(AvContent::Media(media)) = AvContent::parse(packet, layout) else {
             return;
         };
         match media {

@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::ioctl::{IoctlAck, IoctlMessage, IoctlRequest};
 use crate::media::{Fragment, Slice};
 
-/// The content of an AV packet, as [`AvPacket::content`] returns it.
+/// The content of an AV packet: what [`AvContent::parse`] and [`AvPacket::content`] return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AvContent<'a> {
@@ -53,6 +53,16 @@ pub enum AvMedia<'a> {
         /// The bytes after it.
         body: &'a [u8],
     },
+}
+
+impl<'a> AvContent<'a> {
+    /// Classifies and parses a whole decrypted AV packet. [`AvPacket`] has its headers, too.
+    ///
+    /// # Errors
+    /// The errors of [`AvPacket::parse`] and [`AvPacket::content`].
+    pub fn parse(bytes: &'a [u8], layout: MediaLayout) -> Result<Self, Error> {
+        AvPacket::parse(bytes, layout)?.content(layout)
+    }
 }
 
 impl<'a> AvPacket<'a> {

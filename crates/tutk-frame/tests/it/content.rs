@@ -17,6 +17,7 @@ const STAMP: AvStamp = AvStamp {
 fn assert_content(bytes: &[u8], expected: AvContent<'_>) {
     let packet = AvPacket::parse(bytes, MediaLayout::Slice).unwrap();
     assert_eq!(packet.content(MediaLayout::Slice), Ok(expected));
+    assert_eq!(AvContent::parse(bytes, MediaLayout::Slice), Ok(expected));
 }
 
 #[test]
@@ -150,4 +151,7 @@ fn classifies_media() {
     let packet = AvPacket::parse(&bytes, MediaLayout::Fragment).unwrap();
     let content = packet.content(MediaLayout::Fragment);
     assert_eq!(content, Ok(AvContent::Media(AvMedia::Fragment(fragment))));
+    assert_eq!(AvContent::parse(&bytes, MediaLayout::Fragment), content);
+    let error = AvContent::parse(&bytes[..7], MediaLayout::Fragment).unwrap_err();
+    assert_eq!(error.what(), "AV header");
 }

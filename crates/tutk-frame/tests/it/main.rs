@@ -15,4 +15,5 @@ mod roundtrip;
 mod tables_audio;
 mod tables_av;
 mod tables_iotc;
+mod tables_media;
 mod tables_resend;
