@@ -1,6 +1,8 @@
 //! The error type of this crate.
 
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
+use alloc::sync::Arc;
+use core::fmt;
 
 /// An error. Offsets count from the start of the HL message, whose payload is at 16.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -136,12 +138,12 @@ pub enum Error {
     },
 
     /// A text is not JSON.
-    #[error("{what}: expected JSON: {reason}, near `{excerpt}`")]
+    #[error("{what}: expected JSON: {source}, near `{excerpt}`")]
     Json {
         /// The message.
         what: &'static str,
-        /// The error of the JSON parser with line and column.
-        reason: String,
+        /// The error of the JSON parser.
+        source: JsonError,
         /// The text around the error. Everything except punctuation is replaced by `x`, because it
         /// may contain secrets.
         excerpt: String,
@@ -223,3 +225,29 @@ pub enum Error {
         connection_res: String,
     },
 }
+
+/// The error of the JSON parser, with line and column. Errors with the same text are equal.
+#[derive(Debug, Clone)]
+pub struct JsonError(Arc<serde_json::Error>);
+
+impl From<serde_json::Error> for JsonError {
+    fn from(error: serde_json::Error) -> Self {
+        Self(Arc::new(error))
+    }
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl core::error::Error for JsonError {}
+
+impl PartialEq for JsonError {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for JsonError {}

@@ -45,8 +45,8 @@ impl JsonDocument {
         let text = text.trim_end_matches('\0');
         let value = serde_json::from_str(text).map_err(|error| Error::Json {
             what,
-            reason: error.to_string(),
             excerpt: masked_excerpt(text, error.line(), error.column()),
+            source: error.into(),
         })?;
         Ok(Self {
             text: text.into(),

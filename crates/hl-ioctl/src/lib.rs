@@ -25,7 +25,7 @@ pub use challenge::{ChallengeRule, ChallengeStatus, challenge_response};
 pub use command::{Command, Request, UNANSWERED};
 pub use commands::ConnectResult;
 pub use enr::{Enr, MAX_ENR};
-pub use error::Error;
+pub use error::{Error, JsonError};
 pub use exchange::{
     AckRule, AuthMessage, CameraConfig, CameraEvent, CameraExchange, CameraOutput, ClientConfig,
     ClientExchange, ClientOutput, IgnoreReason, Ioctl, UserRule,

@@ -1,3 +1,6 @@
+use std::fmt;
+use std::sync::Arc;
+
 use crate::{AudioCodec, AudioFormat, Codec};
 
 /// An error of this crate.
@@ -254,13 +257,37 @@ pub enum Error {
         found: String,
     },
 
-    /// A box could not be written: the message of mp4-atom.
+    /// A box could not be written.
     #[error("cannot write an MP4 box: {0}")]
-    Mp4(String),
+    Mp4(#[source] Mp4Error),
 }
+
+/// The error of the MP4 writer. Errors with the same text are equal.
+#[derive(Debug, Clone)]
+pub struct Mp4Error(Arc<mp4_atom::Error>);
+
+impl fmt::Display for Mp4Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+impl std::error::Error for Mp4Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        std::error::Error::source(&*self.0)
+    }
+}
+
+impl PartialEq for Mp4Error {
+    fn eq(&self, other: &Self) -> bool {
+        self.to_string() == other.to_string()
+    }
+}
+
+impl Eq for Mp4Error {}
 
 impl From<mp4_atom::Error> for Error {
     fn from(error: mp4_atom::Error) -> Self {
-        Self::Mp4(error.to_string())
+        Self::Mp4(Mp4Error(Arc::new(error)))
     }
 }

@@ -42,7 +42,7 @@ pub use audio_clip::AudioClip;
 pub use audio_frame::{AudioConfig, MAX_AUDIO_FRAME_BYTES};
 pub use clip::Clip;
 pub use clock::AUDIO_TOLERANCE;
-pub use error::Error;
+pub use error::{Error, Mp4Error};
 pub use flac::{FlacEncoder, FlacFrame, MAX_FLAC_BLOCK, MIN_FLAC_BLOCK, STREAM_INFO_BYTES};
 pub use length_prefixed::{from_length_prefixed, to_length_prefixed};
 pub use mp4::{
