@@ -15,7 +15,9 @@ use sha2::digest::Digest;
 use subtle::{Choice, ConstantTimeEq as _};
 use zeroize::Zeroizing;
 
-pub(crate) use self::challenge::{AuthError, Challenge, REALM};
+#[cfg(any(feature = "http", test))]
+pub(crate) use self::challenge::REALM;
+pub(crate) use self::challenge::{AuthError, Challenge};
 pub use self::password::{PasswordCheck, hash_password};
 use self::password::{Secret, Verifier};
 pub use self::user::Role;

@@ -78,6 +78,7 @@ impl User {
         self.0.as_ref().map_or("", |identity| &identity.name)
     }
 
+    #[cfg(any(feature = "http", test))]
     pub(crate) fn role(&self) -> Role {
         self.0
             .as_ref()
