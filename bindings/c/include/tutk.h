@@ -444,7 +444,7 @@ extern "C" {
 uint32_t tutk_abi_version(void);
 
 /**
- * Returns the version of the library, for example "0.1.0". The text is static.
+ * Returns the version of the library, for example "0.2.0". The text is static.
  *
  * May be called from any thread.
  */

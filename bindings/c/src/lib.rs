@@ -24,7 +24,7 @@ pub extern "C" fn tutk_abi_version() -> u32 {
     TUTK_ABI_VERSION
 }
 
-/// Returns the version of the library, for example "0.1.0". The text is static.
+/// Returns the version of the library, for example "0.2.0". The text is static.
 ///
 /// May be called from any thread.
 #[unsafe(no_mangle)]
