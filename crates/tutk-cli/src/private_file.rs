@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 
 /// Creates or replaces the file, and creates its directories. A symbolic link stays and points to
-/// the new file.
+/// the new file. A replaced file keeps its owner.
 pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
     let target = match fs::canonicalize(path) {
         Ok(target) => target,
@@ -22,6 +22,15 @@ pub(crate) fn write(path: &Path, text: &str) -> io::Result<()> {
     let mut file = tempfile::Builder::new()
         .prefix(".tutk-")
         .tempfile_in(folder)?;
+    #[cfg(unix)]
+    if let Ok(replaced) = fs::metadata(&target) {
+        use std::os::unix::fs::{MetadataExt as _, fchown};
+        let own = file.as_file().metadata()?;
+        if (own.uid(), own.gid()) != (replaced.uid(), replaced.gid()) {
+            // The user of a service must still be able to read its file.
+            fchown(file.as_file(), Some(replaced.uid()), Some(replaced.gid()))?;
+        }
+    }
     file.write_all(text.as_bytes())?;
     file.as_file().sync_all()?;
     file.persist(&target)?;

@@ -28,6 +28,8 @@ impl Stop {
             signals.next().await;
             // The receivers are gone only when there is nothing left to stop.
             let _ = sender.send(true);
+            // A closed terminal can send SIGHUP twice.
+            signals.ignore_hangup();
             if tokio::time::timeout(GRACE, signals.next()).await.is_err() {
                 let what = "the output is blocked, so the file could not be completed";
                 let failure = Failure::other(
@@ -95,7 +97,7 @@ struct Signals {
 }
 
 /// Returns `true` if SIGHUP was ignored when the program started, as `nohup` does. It must stay so.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 fn ignores_hangup() -> bool {
     // The bit of signal 1 in a mask of hexadecimal digits.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -104,7 +106,8 @@ fn ignores_hangup() -> bool {
     mask.is_some_and(|mask| mask & 1 != 0)
 }
 
-#[cfg(not(unix))]
+/// Without a way to find out, SIGHUP keeps its default action.
+#[cfg(not(target_os = "linux"))]
 fn ignores_hangup() -> bool {
     true
 }
@@ -118,6 +121,11 @@ impl Signals {
             terminate: signal(SignalKind::terminate())?,
             hangup: hangup.then(|| signal(SignalKind::hangup())).transpose()?,
         })
+    }
+
+    fn ignore_hangup(&mut self) {
+        // The handler stays installed.
+        self.hangup = None;
     }
 
     async fn next(&mut self) {
@@ -145,6 +153,8 @@ impl Signals {
     fn new(_hangup: bool) -> io::Result<Self> {
         Ok(Self)
     }
+
+    fn ignore_hangup(&mut self) {}
 
     async fn next(&mut self) {
         if tokio::signal::ctrl_c().await.is_err() {

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::task::JoinSet;
 use tutk_serve::{
-    HttpConfig, HttpServer, Hub, Output, RtspConfig, RtspServer, TlsConfig, UrlScheme,
+    Accounts, HttpConfig, HttpServer, Hub, Output, RtspConfig, RtspServer, TlsConfig, UrlScheme,
 };
 
 use super::plan::Servers;
@@ -20,23 +20,38 @@ pub(crate) struct Listeners {
     pub(crate) fingerprint: Option<String>,
 }
 
+/// What all outputs share.
+pub(crate) struct Shared {
+    /// Wrong passwords are counted together.
+    accounts: Accounts,
+    tls: Option<TlsConfig>,
+}
+
+impl Shared {
+    /// Makes the accounts, and loads the certificate if an output needs it.
+    pub(crate) fn load(servers: &Servers) -> Result<Self, Failure> {
+        let tls = (servers.rtsps.is_some() || servers.https.is_some()).then(|| {
+            let names = &servers.http_names;
+            certificate::load(servers.certificate.as_ref(), &servers.folder, names)
+        });
+        Ok(Self {
+            accounts: servers.accounts()?,
+            tls: tls.transpose()?,
+        })
+    }
+}
+
 impl Listeners {
     /// Starts all outputs, or none if one of them fails. Viewers leave the descriptors of this many
     /// cameras free.
     pub(crate) async fn open(
         hub: &Hub,
         servers: &Servers,
+        Shared { accounts, tls }: Shared,
         cameras: usize,
     ) -> Result<Self, Failure> {
         let mut listeners = Self::default();
         let connections = descriptors::connections(cameras);
-        // Shared, so that wrong passwords are counted together.
-        let accounts = servers.accounts()?;
-        let tls = (servers.rtsps.is_some() || servers.https.is_some()).then(|| {
-            let names = &servers.http_names;
-            certificate::load(servers.certificate.as_ref(), &servers.folder, names)
-        });
-        let tls = tls.transpose()?;
         listeners.fingerprint = tls.as_ref().map(TlsConfig::fingerprint);
         for (address, tls, name, option) in [
             (servers.rtsp, None, "RTSP", "--rtsp"),

@@ -180,12 +180,12 @@ impl Servers {
                 "the passwords of {names} are not hashed; `tutk passwd USER` hashes one"
             );
         }
-        self.warn_of_plain_connections(!plain.is_empty());
+        self.warn_of_plain_connections(plain.len() < self.users.len());
         Ok(())
     }
 
     /// Says which clients of other machines cannot log in.
-    fn warn_of_plain_connections(&self, has_digest: bool) {
+    fn warn_of_plain_connections(&self, has_hashes: bool) {
         let reachable =
             |address: Option<SocketAddr>| address.filter(|address| !address.ip().is_loopback());
         if self.users.is_empty() || self.allow_plain_auth {
@@ -196,9 +196,9 @@ impl Servers {
                 "http at {address} accepts no passwords from other machines, because everybody on the network could read them: set `https` in [serve], or allow_plain_auth = true"
             );
         }
-        if let Some(address) = reachable(self.rtsp).filter(|_| !has_digest) {
+        if let Some(address) = reachable(self.rtsp).filter(|_| has_hashes) {
             tracing::warn!(
-                "rtsp at {address} accepts no passwords from other machines, because hashed ones cannot be used with Digest: set `rtsps` in [serve], or allow_plain_auth = true"
+                "rtsp at {address} accepts no hashed passwords from other machines, because they cannot be used with Digest: set `rtsps` in [serve], or allow_plain_auth = true"
             );
         }
     }

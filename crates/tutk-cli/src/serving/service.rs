@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tutk_serve::{CameraSettings, Hub};
 
-use super::listeners::{self, Listeners};
+use super::listeners::{self, Listeners, Shared};
 use super::plan::{CameraPlan, Plan, Servers};
 use super::recorder::ContinuousRecording;
 use crate::camera;
@@ -22,7 +22,8 @@ const CLOSE: Duration = Duration::from_secs(4);
 pub(crate) struct Service {
     pub(crate) hub: Hub,
     cameras: BTreeMap<String, Served>,
-    servers: Servers,
+    /// The plan of the listeners. `None` if they did not start.
+    servers: Option<Servers>,
     listeners: Listeners,
 }
 
@@ -47,11 +48,12 @@ impl Service {
     /// Starts everything in the plan. Stops everything again if one part fails.
     pub(crate) async fn open(plan: Plan) -> Result<Self, Failure> {
         let hub = Hub::new();
-        let listeners = Listeners::open(&hub, &plan.servers, plan.cameras.len()).await?;
+        let shared = Shared::load(&plan.servers)?;
+        let listeners = Listeners::open(&hub, &plan.servers, shared, plan.cameras.len()).await?;
         let mut service = Self {
             hub,
             cameras: BTreeMap::new(),
-            servers: plan.servers,
+            servers: Some(plan.servers),
             listeners,
         };
         for (name, camera) in plan.cameras {
@@ -89,16 +91,22 @@ impl Service {
             }
             result = result.and(self.add(name, camera).await);
         }
-        if self.servers != plan.servers {
+        if self.servers.as_ref() != Some(&plan.servers) {
             changes.servers = true;
-            std::mem::take(&mut self.listeners).close().await;
-            self.servers = plan.servers;
-            match Listeners::open(&self.hub, &self.servers, self.cameras.len()).await {
-                Ok(listeners) => self.listeners = listeners,
-                Err(failure) => result = result.and(Err(failure)),
-            }
+            result = result.and(self.replace_listeners(plan.servers).await);
         }
         result.map(|()| changes)
+    }
+
+    /// Replaces the listeners. If the accounts or the certificate are not usable, the old ones
+    /// stay. A plan that failed is tried again, even if it did not change.
+    async fn replace_listeners(&mut self, servers: Servers) -> Result<(), Failure> {
+        let shared = Shared::load(&servers)?;
+        self.servers = None;
+        std::mem::take(&mut self.listeners).close().await;
+        self.listeners = Listeners::open(&self.hub, &servers, shared, self.cameras.len()).await?;
+        self.servers = Some(servers);
+        Ok(())
     }
 
     /// Returns the addresses of the cameras, one per line, and the certificate's fingerprint.
