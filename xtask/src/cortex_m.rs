@@ -23,6 +23,7 @@ pub(crate) fn run() -> Outcome {
 fn cargo(command: &str, args: &[&str]) -> Result<(), String> {
     let package = [
         command,
+        "--locked",
         "--config",
         "bindings/cortex-m/.cargo/config.toml",
         "--manifest-path",

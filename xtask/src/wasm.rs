@@ -28,6 +28,7 @@ fn build() -> Result<(), String> {
     Job::cargo(&[&["build"], &args[..], &[TARGET]].concat()).run()?;
     let generate = [
         "run",
+        "--locked",
         "--manifest-path",
         "bindings/wasm/generate/Cargo.toml",
     ];

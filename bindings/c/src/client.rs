@@ -238,6 +238,8 @@ impl Client {
                 self.with_text(output, message)
             }
             Event::Ended(result) => {
+                // These are not answered any more.
+                self.commands.clear();
                 let output = Output::new(OutputKind::Ended);
                 match result {
                     Ok(()) => output,

@@ -112,6 +112,18 @@ def test_async_commands_during_the_stream(camera: tutk.SimulatedCamera) -> None:
     asyncio.run(run())
 
 
+def test_async_commands_without_frames(camera: tutk.SimulatedCamera) -> None:
+    async def run() -> None:
+        async with tutk.Camera(camera.url, video=False) as client:
+            reader = asyncio.create_task(anext(aiter(client)))
+            await asyncio.sleep(0)
+            await client.set_async("night-vision", "on")
+            assert await client.get_async("night-vision") == "on"
+            reader.cancel()
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+
+
 def test_audio() -> None:
     samples = bytes(range(160)) * 3
     with (

@@ -155,8 +155,9 @@ impl Camera {
 
     /// Waits until [`try_next_frame`](Self::try_next_frame) returns something. Cancel-safe.
     pub async fn wait_frame(&self) {
-        let mut events = self.events.lock().await;
         loop {
+            // Locked for one event, so that other callers get their turn.
+            let mut events = self.events.lock().await;
             match events.pending.front() {
                 Some(SupervisorEvent::Frame(_) | SupervisorEvent::Ended(_)) => return,
                 Some(_) => _ = events.pending.pop_front(),

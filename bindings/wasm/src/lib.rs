@@ -76,7 +76,8 @@ pub fn request(
     #[wasm_bindgen(js_name = unixMillis)] unix_millis: Option<f64>,
 ) -> Result<JsValue, JsError> {
     let values: Vec<&str> = values.iter().map(String::as_str).collect();
-    let unix = unix_millis.and_then(|millis| Duration::try_from_secs_f64(millis / 1000.0).ok());
+    // Negative numbers become 0.
+    let unix = unix_millis.map(|millis| Duration::from_millis(millis as u64));
     let context = shared::command_context(model.as_deref(), unix);
     to_js(&shared::request(control, &values, &context)?)
 }

@@ -101,6 +101,8 @@ impl PhaseTimer {
         self.wants_frames = wanted;
         if self.phase == Phase::Stream {
             self.waiting_since = now;
+            // The time without video is not a pause of the stream.
+            self.last_packet = now;
         }
     }
 
