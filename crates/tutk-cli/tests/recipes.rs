@@ -192,7 +192,7 @@ fn commands_are_valid() {
         .map(|c| c.split(' ').next().unwrap())
         .collect();
     let expected = [
-        "cameras", "cloud", "discover", "record", "serve", "snapshot",
+        "cameras", "cloud", "discover", "passwd", "record", "serve", "snapshot",
     ];
     assert_eq!(names, BTreeSet::from(expected));
     for command in commands {
