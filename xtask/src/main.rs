@@ -44,8 +44,8 @@ usage: cargo xtask COMMAND
                   --seconds N or --only NAME, run only a part.
   interop [ARGS]  Test dtls-psk against other DTLS implementations and write docs/interop.md. With
                   --short, --seeds N or --only PEER, run a part and print it.
-  examples        Compile each example of examples/ with only the crates that it names, and count
-                  its lines.
+  examples        Compile each example that names its dependencies in a package of its own, and
+                  count its lines.
   fuzz [TARGET ...]
                   Fuzz the given targets, or all of them, for FUZZ_SECONDS each (default: 60).
   msrv            Check each library with the compiler that its rust-version names. Installs these

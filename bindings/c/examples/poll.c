@@ -29,6 +29,8 @@ static uint64_t clock_ns(clockid_t clock)
 static void send_datagram(int udp, const tutk_output *output)
 {
     struct sockaddr_in to;
+    if (output->to.version != 4)
+        return; /* The socket is for IPv4 only. */
     memset(&to, 0, sizeof to);
     to.sin_family = AF_INET;
     to.sin_port = htons(output->to.port);
@@ -39,7 +41,7 @@ static void send_datagram(int udp, const tutk_output *output)
 
 static ssize_t receive(int udp, tutk_address *from, uint8_t *buffer, size_t size)
 {
-    struct sockaddr_in source;
+    struct sockaddr_in source = {0};
     socklen_t len = sizeof source;
     ssize_t got = recvfrom(udp, buffer, size, MSG_DONTWAIT, (struct sockaddr *)&source, &len);
     memset(from, 0, sizeof *from);

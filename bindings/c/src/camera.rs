@@ -17,7 +17,7 @@ use crate::frame::{Frame, micros};
 use crate::json::give;
 
 /// For `tutk_camera_open`: reconnect after a failure. The frames continue with the next key frame.
-/// A session that fails before its first frame is not repeated.
+/// There is no retry if the first session fails before the camera has authenticated the client.
 pub const TUTK_RECONNECT: u32 = 4;
 
 /// The time limit for the end of the thread.

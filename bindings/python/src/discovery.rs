@@ -11,7 +11,7 @@ use crate::runtime;
 /// Address, UID, dialect and round trip in seconds of a camera.
 type Found = (String, String, String, f64);
 
-/// Calls back with a list of the cameras that answered.
+/// Returns the cameras that answered. Blocks until the time limit is over.
 #[pyfunction]
 #[pyo3(signature = (timeout, target))]
 pub(crate) fn discover(py: Python<'_>, timeout: f64, target: Option<&str>) -> PyResult<Vec<Found>> {

@@ -43,7 +43,8 @@ pub struct CameraOptions {
     pub video: bool,
     /// Request audio.
     pub audio: bool,
-    /// Reconnect after a failure. A session that fails before its first frame is not repeated.
+    /// Reconnect after a failure. There is no retry if the first session fails before the camera has
+    /// authenticated the client.
     pub reconnect: bool,
 }
 

@@ -145,9 +145,9 @@ fn datagrams() {
         instant: Instant::ZERO,
         unix: Duration::from_secs(1_760_000_000),
     };
-    let mut asking = Client::new(ClientConfig::new(camera, credentials), [7; 32], epoch);
+    let mut session = Client::new(ClientConfig::new(camera, credentials), [7; 32], epoch);
     loop {
-        match asking.poll_output() {
+        match session.poll_output() {
             Output::Transmit(datagram) => {
                 datagrams.push((client, datagram.to, datagram.payload.to_vec()));
             }

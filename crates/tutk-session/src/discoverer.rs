@@ -61,7 +61,7 @@ pub struct Discoverer {
     /// When the newest round was sent.
     round_sent: Instant,
     next_round: Instant,
-    /// Who has answered, and in which of the dialects.
+    /// The addresses that have answered, each with the index of the dialect.
     found: BTreeSet<(SocketAddr, usize)>,
     outbox: Outbox<DiscoveredCamera>,
 }

@@ -83,7 +83,7 @@ pub enum Error {
     NoFrame {
         /// How long the client waited.
         waited: Duration,
-        /// The packets, including those that cannot be parsed.
+        /// The slices, and the AV packets that cannot be parsed.
         packets: u64,
     },
     /// The camera stopped sending frames, or sends nothing at all.

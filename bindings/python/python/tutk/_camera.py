@@ -10,7 +10,7 @@ from tutk._tutk import Frame, Session
 
 
 class Camera:
-    """A session with a camera. It starts to connect at once, and runs in a thread of its own.
+    """A session with a camera. It starts to connect at once. All cameras share one thread of the package.
 
     Iterate over it to get the frames, with ``for`` or ``async for``. The iteration ends after `close`. If the
     session fails, it raises `SessionError`. Up to 1024 frames wait for a slow program. Then frames are dropped up
@@ -25,8 +25,8 @@ class Camera:
         """Connects to ``wyze://HOST?uid=…&enr=…&mac=…``.
 
         Without a host, the camera is searched for by its UID. With `reconnect`, a session that fails is followed
-        by another, and frames continue with a key frame. A session that fails before its first frame is not
-        repeated.
+        by another, and frames continue with a key frame. There is no retry if the first session fails before the
+        camera has authenticated the client.
         """
         self._session = Session(url, video=video, audio=audio, reconnect=reconnect)
         self._waiting: asyncio.Future[None] | None = None

@@ -13,13 +13,13 @@ pub(crate) fn hl(bytes: &[u8]) -> HlMessage<'_> {
 }
 
 /// What the camera sends and reports after a message.
-pub(crate) type CameraStep = (Option<Vec<u8>>, Option<CameraEvent>);
+pub(crate) type CameraOutputs = (Option<Vec<u8>>, Option<CameraEvent>);
 
 pub(crate) fn ask(
     camera: &mut CameraExchange,
     message: &HlMessage<'_>,
     ioctl: Ioctl,
-) -> CameraStep {
+) -> CameraOutputs {
     camera.handle_message(message, ioctl);
     let mut step = (None, None);
     while let Some(output) = camera.poll_output() {
@@ -31,14 +31,14 @@ pub(crate) fn ask(
     step
 }
 
-pub(crate) fn ignored(why: IgnoreReason) -> CameraStep {
+pub(crate) fn ignored(why: IgnoreReason) -> CameraOutputs {
     (None, Some(CameraEvent::Ignored(why)))
 }
 
 /// What the client sends, with its index, and how the exchange ended.
-pub(crate) type ClientStep = (Option<(u16, Vec<u8>)>, Option<Result<ConnectResult, Error>>);
+pub(crate) type ClientOutputs = (Option<(u16, Vec<u8>)>, Option<Result<ConnectResult, Error>>);
 
-pub(crate) fn tell(client: &mut ClientExchange, message: &HlMessage<'_>) -> ClientStep {
+pub(crate) fn tell(client: &mut ClientExchange, message: &HlMessage<'_>) -> ClientOutputs {
     client.handle_message(message);
     drain(client)
 }
@@ -63,7 +63,7 @@ pub(crate) fn send(client: &mut ClientExchange) -> Option<(u16, Vec<u8>)> {
     sent
 }
 
-fn drain(client: &mut ClientExchange) -> ClientStep {
+fn drain(client: &mut ClientExchange) -> ClientOutputs {
     let mut step = (None, None);
     while let Some(output) = client.poll_output() {
         match output {
@@ -94,12 +94,12 @@ pub(crate) fn k10002(client: &mut ClientExchange, k10001: &[u8]) -> Vec<u8> {
     auth
 }
 
-pub(crate) fn accepted(step: CameraStep) -> Vec<u8> {
+pub(crate) fn accepted(step: CameraOutputs) -> Vec<u8> {
     assert!(matches!(step.1, Some(CameraEvent::Accepted(_))), "{step:?}");
     step.0.unwrap()
 }
 
-pub(crate) fn refused(step: CameraStep) -> Vec<u8> {
+pub(crate) fn refused(step: CameraOutputs) -> Vec<u8> {
     assert_eq!(step.1, Some(CameraEvent::Refused));
     step.0.unwrap()
 }

@@ -7,7 +7,7 @@ use hl_ioctl::{
 };
 
 use crate::steps::{
-    CameraStep, SECOND, accepted, ask, end, hl, ignored, k10001, k10002, refused, send, tell,
+    CameraOutputs, SECOND, accepted, ask, end, hl, ignored, k10001, k10002, refused, send, tell,
 };
 
 const RIGHT: &str = "aKzdqckqZ8HUHFe5";
@@ -50,7 +50,7 @@ fn answer(client: &mut ClientExchange, camera: &mut CameraExchange) -> Vec<u8> {
     k10002(client, &challenge)
 }
 
-fn respond(camera: &mut CameraExchange, auth: &[u8]) -> CameraStep {
+fn respond(camera: &mut CameraExchange, auth: &[u8]) -> CameraOutputs {
     ask(camera, &hl(auth), SECOND)
 }
 

@@ -1,4 +1,4 @@
-//! The rhythm of a camera's packets, from which follows how soon silence means that it is gone.
+//! The pauses between a camera's packets, and the limit of silence that follows from them.
 
 use core::time::Duration;
 

@@ -10,7 +10,7 @@ use crate::error::{Error, Failure};
 const MAX_STEPS: u32 = 1024;
 
 /// The largest number of delays that count after a session with a frame, however short it was. A
-/// camera that always drops after seconds is asked every 2 s by default.
+/// camera whose sessions always end within seconds is reconnected every 2 s by default.
 const MAX_STEPS_AFTER_FRAME: u32 = 2;
 
 /// The shortest delay. It prevents a busy loop if the system cannot open a socket.

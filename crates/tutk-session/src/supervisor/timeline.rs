@@ -32,7 +32,7 @@ const MAX_BEHIND: Duration = Duration::from_secs(10);
 ///
 /// Within a session time follows the camera's clock. The first frame of a session is placed at the
 /// newest frame before it plus the time between the two arrivals, so a recording is as long as it
-/// took. A camera whose clock runs wild is held within [`MAX_AHEAD`] and [`MAX_BEHIND`].
+/// took. Timestamps stay within [`MAX_AHEAD`] and [`MAX_BEHIND`] of the arrival.
 #[derive(Debug, Default)]
 pub(super) struct Timeline {
     /// Timestamp and arrival of the newest frame.
