@@ -57,14 +57,14 @@ const SECRET: &str = "cookie secret";
 ///
 /// let Output::Transmit(hello) = client.poll_output() else { unreachable!() };
 /// let mut hello = hello.to_vec();
-/// let mut reply = match acceptor.handle_datagram(b"192.0.2.7:4433", &mut hello, now)? {
+/// let mut reply = match acceptor.handle_datagram(now, b"192.0.2.7:4433", &mut hello)? {
 ///     Accept::Reply(datagram) => datagram.to_vec(),
 ///     other => unreachable!("{other:?}"),
 /// };
 /// client.handle_datagram(now, &mut reply, |_| {})?;
 /// let Output::Transmit(hello) = client.poll_output() else { unreachable!() };
 /// let mut hello = hello.to_vec();
-/// let accept = acceptor.handle_datagram(b"192.0.2.7:4433", &mut hello, now)?;
+/// let accept = acceptor.handle_datagram(now, b"192.0.2.7:4433", &mut hello)?;
 /// assert!(matches!(accept, Accept::Connection(_)));
 /// # Ok(())
 /// # }
