@@ -36,7 +36,7 @@ struct Address {
     total: Failures,
 }
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Failures {
     count: u32,
     /// The last failure.
@@ -45,12 +45,23 @@ struct Failures {
     until: Option<Instant>,
 }
 
+/// A check of a password. It counts as a failure, until [`LoginBudget::succeed`] takes that back.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Reservation {
+    peer: IpAddr,
+    /// `None` if no account has the name.
+    pub(crate) account: Option<usize>,
+    /// How long the client has to wait if the password is wrong.
+    pub(crate) delay: Option<Duration>,
+    /// The failures for all names, before and after this one.
+    totals: [Failures; 2],
+}
+
 impl LoginBudget {
-    /// Reserves a check of a password. `account` is `None` if no account has the name. Call
-    /// [`succeed`](Self::succeed) or [`fail`](Self::fail) after the check.
+    /// Reserves a check of a password. `account` is `None` if no account has the name.
     ///
-    /// The reservation counts as a failure, so that checks at the same time cannot exceed the
-    /// budget.
+    /// The reservation counts as a failure, so that checks at the same time, and ones that the
+    /// client does not wait for, cannot exceed the budget.
     ///
     /// # Errors
     /// How long the client has to wait before its next attempt.
@@ -59,39 +70,53 @@ impl LoginBudget {
         now: Instant,
         peer: IpAddr,
         account: Option<usize>,
-    ) -> Result<(), Duration> {
+    ) -> Result<Reservation, Duration> {
         let mut addresses = self.lock();
-        let address = entry(&mut addresses, now, peer);
-        let Some(account) = account else {
-            return address.total.wait(now).map_or(Ok(()), Err);
-        };
-        let failures = address.accounts.entry(account).or_default();
-        if let Some(wait) = failures.wait(now) {
-            // Names without an account have to wait, too. Otherwise the response would show which
-            // names exist.
-            address.total.until = address.total.until.max(failures.until);
+        let Address { accounts, total } = entry(&mut addresses, now, peer);
+        let delay = total.wait(now);
+        if let Some(account) = account {
+            let failures = accounts.entry(account).or_default();
+            if let Some(wait) = failures.wait(now) {
+                // Names without an account have to wait, too. Otherwise the response would show
+                // which names exist.
+                total.until = total.until.max(failures.until);
+                return Err(wait);
+            }
+            failures.fail(now);
+        } else if let Some(wait) = delay {
             return Err(wait);
         }
-        failures.fail(now);
-        Ok(())
+        let before = *total;
+        if delay.is_none() {
+            total.fail(now);
+        }
+        Ok(Reservation {
+            peer,
+            account,
+            delay,
+            totals: [before, *total],
+        })
     }
 
     /// Reports a correct password: the failures of the account from this address are forgotten.
-    pub(crate) fn succeed(&self, peer: IpAddr, account: usize) {
-        if let Some(address) = self.lock().get_mut(&prefix(peer)) {
+    pub(crate) fn succeed(&self, reservation: &Reservation) {
+        let mut addresses = self.lock();
+        let Some(address) = addresses.get_mut(&prefix(reservation.peer)) else {
+            return;
+        };
+        if let Some(account) = reservation.account {
             address.accounts.remove(&account);
         }
-    }
-
-    /// Reports a wrong name or password. Returns how long the client has to wait, if it does.
-    pub(crate) fn fail(&self, now: Instant, peer: IpAddr) -> Option<Duration> {
-        let mut addresses = self.lock();
-        let total = &mut entry(&mut addresses, now, peer).total;
-        let wait = total.wait(now);
-        if wait.is_none() {
-            total.fail(now);
+        let [before, after] = reservation.totals;
+        let total = &mut address.total;
+        if *total == after {
+            *total = before;
+        } else {
+            // Others failed meanwhile.
+            let own = after.count.saturating_sub(before.count);
+            total.count = total.count.saturating_sub(own);
+            total.until = total.until.filter(|_| total.count >= MAX_FAILURES);
         }
-        wait
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<IpAddr, Address>> {
@@ -174,9 +199,14 @@ mod tests {
         account: Option<usize>,
     ) -> Option<Duration> {
         match budget.reserve(now, peer, account) {
-            Ok(()) => budget.fail(now, peer),
+            Ok(reservation) => reservation.delay,
             Err(wait) => Some(wait),
         }
+    }
+
+    /// Returns how long the client has to wait before its next attempt.
+    fn wait(budget: &LoginBudget, now: Instant, account: Option<usize>) -> Option<Duration> {
+        budget.reserve(now, BAD, account).err()
     }
 
     #[test]
@@ -188,7 +218,7 @@ mod tests {
         }
         for delay in [1, 2, 4, 8, 16, 32, 60, 60, 60] {
             let delay = delay * SECOND;
-            assert_eq!(budget.reserve(now, BAD, Some(0)), Err(delay));
+            assert_eq!(wait(&budget, now, Some(0)), Some(delay));
             now += delay;
             assert_eq!(guess(&budget, now, BAD, Some(0)), None);
         }
@@ -206,15 +236,48 @@ mod tests {
             guess(&budget, now, BAD, Some(0));
             guess(&budget, now, BAD, None);
         }
-        assert_eq!(budget.reserve(now, BAD, Some(1)), Ok(()));
-        budget.succeed(BAD, 1);
         // The correct password of an account resets its own failures only.
         for _ in 0..3 * MAX_FAILURES {
-            assert_eq!(budget.reserve(now, BAD, Some(1)), Ok(()));
-            budget.succeed(BAD, 1);
+            budget.succeed(&budget.reserve(now, BAD, Some(1)).unwrap());
         }
-        assert!(budget.reserve(now, BAD, Some(0)).is_err());
-        assert!(budget.reserve(now, BAD, None).is_err());
+        assert!(wait(&budget, now, Some(0)).is_some());
+        assert!(wait(&budget, now, None).is_some());
+    }
+
+    #[test]
+    fn correct_passwords_leave_no_trace() {
+        let budget = LoginBudget::default();
+        let now = Instant::now();
+        for account in [None, Some(1)] {
+            for _ in 1..MAX_FAILURES / 2 {
+                assert_eq!(guess(&budget, now, BAD, account), None);
+            }
+        }
+        // One after the other, then two at the same time.
+        for _ in 0..3 * MAX_FAILURES {
+            budget.succeed(&budget.reserve(now, BAD, Some(0)).unwrap());
+        }
+        let both = [(); 2].map(|()| budget.reserve(now, BAD, Some(0)).unwrap());
+        both.iter()
+            .for_each(|reservation| budget.succeed(reservation));
+        for _ in 0..2 {
+            assert_eq!(guess(&budget, now, BAD, None), None);
+        }
+        assert_eq!(wait(&budget, now, None), Some(SECOND));
+    }
+
+    /// The client does not wait for the results, or asks for all of them at the same time.
+    #[test]
+    fn unfinished_checks_count() {
+        for account in [None, Some(0)] {
+            let budget = LoginBudget::default();
+            let now = Instant::now();
+            for _ in 0..MAX_FAILURES {
+                assert_eq!(wait(&budget, now, account), None);
+            }
+            assert_eq!(wait(&budget, now, account), Some(SECOND), "{account:?}");
+            assert_eq!(wait(&budget, now, None), Some(SECOND), "{account:?}");
+        }
     }
 
     #[test]

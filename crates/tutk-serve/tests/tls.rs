@@ -141,6 +141,8 @@ async fn ffmpeg_plays_over_rtsps() {
         .accounts
         .add("anna", &tutk_serve::hash_password("secret").unwrap())
         .unwrap();
+    // It prefers Digest, which must not lock out the account with a hash.
+    config.accounts.add("ben", "plain").unwrap();
     config.tls = Some(certificate.config());
     let server = RtspServer::start(hub.clone(), config).await.unwrap();
     let url = format!("rtsps://anna:secret@{}/front", server.local_addr());

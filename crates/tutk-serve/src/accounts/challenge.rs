@@ -48,8 +48,9 @@ impl Challenge {
     /// Returns the `WWW-Authenticate` headers. Most clients use the last scheme that they support.
     /// ffmpeg fails if the last `Digest` algorithm is unknown to it, so MD5 comes after SHA-256.
     ///
-    /// `Digest` is not offered if a password is hashed, and `Basic` only if the connection
-    /// `allows_plain` passwords. Nothing is left if both is the case.
+    /// `Basic` is offered if the connection `allows_plain` passwords. `Digest` is offered if it is
+    /// of use: some clients prefer it, so it would lock out accounts with hashed passwords that can
+    /// use `Basic`. Nothing is left if all passwords are hashed and `Basic` is not allowed.
     pub(crate) fn headers(
         &self,
         accounts: &Accounts,
@@ -67,7 +68,7 @@ impl Challenge {
             )
         };
         let mut headers = Vec::new();
-        if !accounts.has_hashes() {
+        if accounts.has_plain_passwords() && !(allows_plain && accounts.has_hashes()) {
             headers.extend([digest("SHA-256"), digest("MD5")]);
         }
         if allows_plain {

@@ -24,7 +24,7 @@ pub use self::user::Role;
 pub(crate) use self::user::User;
 use crate::error::Error;
 use crate::limits::MAX_ACCOUNT_BYTES;
-use crate::login_budget::LoginBudget;
+use crate::login_budget::{LoginBudget, Reservation};
 
 /// The accounts of a server. Without accounts, anonymous access is allowed.
 ///
@@ -128,9 +128,14 @@ impl Accounts {
         Ok(())
     }
 
-    /// Adds an account.
+    /// Adds an account. It replaces one with the same name.
     pub fn add_account(&mut self, account: Account) {
-        Arc::make_mut(&mut self.all).push(account);
+        let index = self.index(account.user.name().as_bytes());
+        let all = Arc::make_mut(&mut self.all);
+        match index.and_then(|index| all.get_mut(index)) {
+            Some(same) => *same = account,
+            None => all.push(account),
+        }
     }
 
     /// Returns `true` if anonymous access is allowed.
@@ -139,10 +144,15 @@ impl Accounts {
         self.all.is_empty()
     }
 
-    /// Returns `true` if a password is hashed, so that the `Digest` scheme cannot be offered.
+    /// Returns `true` if a password is hashed. Its account cannot use the `Digest` scheme.
     fn has_hashes(&self) -> bool {
         let mut all = self.all.iter();
         all.any(|account| !account.has_plain_password())
+    }
+
+    /// Returns `true` if a password is plain text.
+    fn has_plain_passwords(&self) -> bool {
+        self.all.iter().any(Account::has_plain_password)
     }
 
     /// Checks an `Authorization` header in the `Basic` scheme (RFC 7617).
@@ -172,20 +182,20 @@ impl Accounts {
         password: &[u8],
     ) -> Login {
         let index = self.index(name);
+        let reservation = match self.budget.reserve(now, peer, index) {
+            Ok(reservation) => reservation,
+            Err(wait) => return Login::Done(Err(AuthError::Delayed(wait))),
+        };
+        let right = self.any(name, &digest(password), |plain| digest(plain.as_bytes()));
+        if right || !self.has_hashes() {
+            return Login::Done(self.checked(&reservation, right));
+        }
+        // Wrong names, and wrong passwords of all accounts, take as long as a hash.
         let account = index.and_then(|index| self.all.get(index));
         let hash = account.and_then(|account| account.secret.hash());
-        // Unknown names take as long as known ones if passwords are hashed.
-        if hash.is_none() && (account.is_some() || !self.has_hashes()) {
-            return Login::Done(self.log_in(now, peer, name, || {
-                self.any(name, &digest(password), |plain| digest(plain.as_bytes()))
-            }));
-        }
-        if let Err(wait) = self.budget.reserve(now, peer, index) {
-            return Login::Done(Err(AuthError::Delayed(wait)));
-        }
-        let check = PasswordCheck::new(self.clone(), peer, index, hash, password);
+        let check = PasswordCheck::new(self.clone(), reservation, hash, password);
         match check.is_known() {
-            true => Login::Done(check.complete(now, true)),
+            true => Login::Done(check.complete(true)),
             false => Login::Check(check),
         }
     }
@@ -199,32 +209,24 @@ impl Accounts {
         name: &[u8],
         is_right: impl FnOnce() -> bool,
     ) -> Result<User, AuthError> {
-        let account = self.index(name);
-        let reserved = self.budget.reserve(now, peer, account);
-        reserved.map_err(AuthError::Delayed)?;
+        let reserved = self.budget.reserve(now, peer, self.index(name));
+        let reservation = reserved.map_err(AuthError::Delayed)?;
         // Also checked without an account, so that the time does not show which names exist.
         let right = is_right();
-        self.checked(now, peer, account, right)
+        self.checked(&reservation, right)
     }
 
     /// Completes a reserved check.
-    fn checked(
-        &self,
-        now: Instant,
-        peer: IpAddr,
-        account: Option<usize>,
-        right: bool,
-    ) -> Result<User, AuthError> {
-        let user = account.and_then(|index| Some((index, self.all.get(index)?)));
-        match user {
-            Some((index, account)) if right => {
-                self.budget.succeed(peer, index);
+    fn checked(&self, reservation: &Reservation, right: bool) -> Result<User, AuthError> {
+        let account = reservation.account.and_then(|index| self.all.get(index));
+        match account {
+            Some(account) if right => {
+                self.budget.succeed(reservation);
                 Ok(account.user.clone())
             }
-            _ => Err(match self.budget.fail(now, peer) {
-                Some(wait) => AuthError::Delayed(wait),
-                None => AuthError::Wrong,
-            }),
+            _ => Err(reservation
+                .delay
+                .map_or(AuthError::Wrong, AuthError::Delayed)),
         }
     }
 

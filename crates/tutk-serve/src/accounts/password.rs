@@ -2,9 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
@@ -17,6 +15,7 @@ use zeroize::Zeroizing;
 
 use super::{Accounts, AuthError, User};
 use crate::error::Error;
+use crate::login_budget::Reservation;
 
 /// The start of hashes.
 const PREFIX: &str = "$argon2id$";
@@ -99,7 +98,7 @@ pub(super) struct Verifier {
     /// Random. `None` if the system has no randomness; then nothing is remembered.
     key: Option<Zeroizing<[u8; 32]>>,
     known: Mutex<VecDeque<[u8; 32]>>,
-    parallel: Semaphore,
+    parallel: Arc<Semaphore>,
 }
 
 impl Default for Verifier {
@@ -109,7 +108,7 @@ impl Default for Verifier {
         Self {
             key: random.then_some(key),
             known: Mutex::default(),
-            parallel: Semaphore::new(MAX_PARALLEL),
+            parallel: Arc::new(Semaphore::new(MAX_PARALLEL)),
         }
     }
 }
@@ -122,17 +121,23 @@ impl fmt::Debug for Verifier {
 }
 
 impl Verifier {
-    /// Returns what is remembered of a right password.
-    fn tag(&self, account: usize, password: &[u8]) -> Option<[u8; 32]> {
+    /// Returns what is remembered of the right password for a hash.
+    fn tag(&self, hash: &PasswordHash, password: &[u8]) -> Option<[u8; 32]> {
         let key = self.key.as_ref()?;
-        let mut hash = Sha256::new();
-        hash.update(key.as_slice());
-        hash.update(account.to_le_bytes());
-        hash.update(password);
+        let mut tag = Sha256::new();
+        tag.update(key.as_slice());
+        tag.update(hash.to_string());
+        tag.update(password);
         // A keyed hash with its length at the end, which cannot be extended.
-        hash.update(password.len().to_le_bytes());
-        hash.update(key.as_slice());
-        Some(hash.finalize().into())
+        tag.update(password.len().to_le_bytes());
+        tag.update(key.as_slice());
+        Some(tag.finalize().into())
+    }
+
+    /// Returns how many checks could begin at once.
+    #[cfg(test)]
+    pub(super) fn free(&self) -> usize {
+        self.parallel.available_permits()
     }
 
     fn knows(&self, tag: &[u8; 32]) -> bool {
@@ -159,34 +164,32 @@ pub struct PasswordCheck(Arc<Pending>);
 
 struct Pending {
     accounts: Accounts,
-    peer: IpAddr,
-    account: Option<usize>,
+    reservation: Reservation,
+    /// `None` if the password is wrong, and only the time has to pass.
     hash: Option<Arc<PasswordHash>>,
     password: Zeroizing<Vec<u8>>,
+    result: OnceLock<Result<User, AuthError>>,
 }
 
 impl PasswordCheck {
     pub(super) fn new(
         accounts: Accounts,
-        peer: IpAddr,
-        account: Option<usize>,
+        reservation: Reservation,
         hash: Option<Arc<PasswordHash>>,
         password: &[u8],
     ) -> Self {
         Self(Arc::new(Pending {
             accounts,
-            peer,
-            account,
+            reservation,
             hash,
             password: Zeroizing::new(password.to_vec()),
+            result: OnceLock::new(),
         }))
     }
 
     fn tag(&self) -> Option<[u8; 32]> {
-        let Pending {
-            accounts, account, ..
-        } = &*self.0;
-        accounts.verifier.tag((*account)?, &self.0.password)
+        let hash = self.0.hash.as_ref()?;
+        self.0.accounts.verifier.tag(hash, &self.0.password)
     }
 
     /// Returns `true` if the password is known to be right.
@@ -212,27 +215,37 @@ impl PasswordCheck {
         }
     }
 
-    /// Checks the password on another thread. At most [`MAX_PARALLEL`] checks run at the same time.
-    pub(crate) async fn run(self) -> bool {
-        let verifier = Arc::clone(&self.0.accounts.verifier);
-        // The semaphore is never closed.
-        let _permit = verifier.parallel.acquire().await;
-        let verified = tokio::task::spawn_blocking(move || self.verify()).await;
-        verified.unwrap_or(false)
+    /// Checks the password on another thread, and completes the check, also if the future is
+    /// dropped. At most [`MAX_PARALLEL`] checks run at the same time.
+    pub(crate) fn run(self) -> impl Future<Output = Result<User, AuthError>> + Send + 'static {
+        let parallel = Arc::clone(&self.0.accounts.verifier.parallel);
+        let task = tokio::spawn(async move {
+            // The semaphore is never closed. The thread keeps the permit until the check is complete.
+            let permit = parallel.acquire_owned().await;
+            let checked = tokio::task::spawn_blocking(move || {
+                let _permit = permit;
+                self.complete(self.verify())
+            });
+            checked.await
+        });
+        async move { task.await.flatten().unwrap_or(Err(AuthError::Wrong)) }
     }
 
-    /// Completes the check with its result.
-    pub(crate) fn complete(&self, now: Instant, right: bool) -> Result<User, AuthError> {
+    /// Completes the check with its result. The first one counts.
+    pub(crate) fn complete(&self, right: bool) -> Result<User, AuthError> {
         let Pending {
             accounts,
-            peer,
-            account,
+            reservation,
+            result,
             ..
         } = &*self.0;
-        if right && let Some(tag) = self.tag() {
-            accounts.verifier.remember(tag);
-        }
-        accounts.checked(now, *peer, *account, right)
+        let complete = || {
+            if right && let Some(tag) = self.tag() {
+                accounts.verifier.remember(tag);
+            }
+            accounts.checked(reservation, right)
+        };
+        result.get_or_init(complete).clone()
     }
 }
 

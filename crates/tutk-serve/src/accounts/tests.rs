@@ -289,7 +289,7 @@ fn check_hashed(
         Login::Done(result) => (result, false),
         Login::Check(check) => {
             let right = check.verify();
-            (check.complete(now, right), true)
+            (check.complete(right), true)
         }
     }
 }
@@ -304,8 +304,9 @@ fn hashed_passwords_are_verified_once() {
         ("ben", "wrong", Err(AuthError::Wrong), true),
         // Unknown names take as long.
         ("carl", "hashed", Err(AuthError::Wrong), true),
+        // And wrong passwords of accounts that are not hashed.
         ("anna", "", Ok(()), false),
-        ("anna", "hashed", Err(AuthError::Wrong), false),
+        ("anna", "hashed", Err(AuthError::Wrong), true),
     ] {
         let (result, was_hashed) = check_hashed(&accounts, name, password);
         assert_eq!(result.map(|_| ()), expected, "{name} {password}");
@@ -325,6 +326,60 @@ fn hashed_passwords_use_the_budget() {
     assert!(matches!(result, Err(AuthError::Delayed(_))) && !hashed);
 }
 
+fn pending(accounts: &Accounts, name: &str, password: &str) -> PasswordCheck {
+    let (now, peer) = client();
+    match accounts.check_password(now, peer, name.as_bytes(), password.as_bytes()) {
+        Login::Check(check) => check,
+        Login::Done(result) => panic!("{result:?}"),
+    }
+}
+
+/// The future of a request is dropped when the client disconnects.
+#[tokio::test]
+async fn checks_that_nobody_waits_for_are_limited_and_completed() {
+    let accounts = with_hash();
+    for _ in 1..MAX_FAILURES {
+        drop(pending(&accounts, "ben", "wrong").run());
+    }
+    let right = pending(&accounts, "ben", "hashed");
+    drop(right.clone().run());
+    tokio::task::yield_now().await;
+    // All permits are in use, because further checks wait for them.
+    assert_eq!(accounts.verifier.free(), 0);
+    let completed = async {
+        loop {
+            let free = accounts.verifier.free();
+            if right.is_known() {
+                break;
+            }
+            assert!(free < 2, "the last check holds a permit");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let limit = Duration::from_secs(60);
+    tokio::time::timeout(limit, completed).await.unwrap();
+    // The right password has reset the failures.
+    let (result, hashed) = check_hashed(&accounts, "ben", "wrong");
+    assert_eq!((result, hashed), (Err(AuthError::Wrong), true));
+}
+
+#[test]
+fn same_name_replaces_the_account_and_its_password() {
+    let mut accounts = with_hash();
+    assert!(check_hashed(&accounts, "ben", "hashed").0.is_ok());
+    accounts.add("ben", &hash_password("new").unwrap()).unwrap();
+    // The old password was remembered.
+    for (password, right) in [("hashed", false), ("new", true)] {
+        let (result, hashed) = check_hashed(&accounts, "ben", password);
+        assert_eq!((result.is_ok(), hashed), (right, true), "{password}");
+    }
+    accounts.add("ben", "plain").unwrap();
+    for (password, right) in [("new", false), ("plain", true)] {
+        let (result, _) = check_hashed(&accounts, "ben", password);
+        assert_eq!(result.is_ok(), right, "{password}");
+    }
+}
+
 #[test]
 fn users_have_roles_and_cameras() {
     let accounts = with_hash();
@@ -339,7 +394,7 @@ fn users_have_roles_and_cameras() {
 }
 
 #[test]
-fn digest_is_offered_only_without_hashes_and_basic_only_if_allowed() {
+fn digest_is_offered_if_needed_and_basic_if_allowed() {
     let challenge = Challenge::new([7; 16]);
     let schemes = |accounts: &Accounts, plain| {
         let headers = challenge.headers(accounts, plain, AuthError::Unauthorized);
@@ -349,7 +404,11 @@ fn digest_is_offered_only_without_hashes_and_basic_only_if_allowed() {
     assert_eq!(schemes(&accounts(), true), ["Diges", "Diges", "Basic"]);
     assert_eq!(schemes(&accounts(), false), ["Diges", "Diges"]);
     assert_eq!(schemes(&with_hash(), true), ["Basic"]);
-    assert_eq!(schemes(&with_hash(), false), [""; 0]);
+    assert_eq!(schemes(&with_hash(), false), ["Diges", "Diges"]);
+    let mut hashed = Accounts::none();
+    hashed.add("ben", &hash_password("x").unwrap()).unwrap();
+    assert_eq!(schemes(&hashed, true), ["Basic"]);
+    assert_eq!(schemes(&hashed, false), [""; 0]);
 }
 
 #[test]

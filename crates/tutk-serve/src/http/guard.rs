@@ -34,6 +34,8 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
 const SEC_FETCH_SITE: HeaderName = HeaderName::from_static("sec-fetch-site");
 
 /// Headers of all responses.
@@ -131,15 +133,24 @@ async fn check(state: &AppState, request: &Parts) -> Result<Admitted, Refusal> {
     if needs_same_origin(request) {
         check_origin(&request.headers, host.as_ref())?;
     }
+    let is_page = match path {
+        "/" => wants_page(request),
+        _ => path == LOGIN && request.method != Method::POST,
+    };
+    // The login page would ask for a password that must not be sent.
+    if is_page
+        && !state.accounts.allows_anonymous()
+        && let Err(problem) = Client::of(state, request).check_transport(state)
+    {
+        let secure = secure_url(state, host.as_ref());
+        return Err(secure.map_or(Refusal::Problem(problem), Refusal::Redirect));
+    }
     if is_public(path) {
         return Ok(Admitted::nobody());
     }
     let admitted = match authenticate(state, request).await {
         // A page without credentials is one that a person has opened.
-        Err(_) if path == "/" && wants_page(request) => {
-            let to = secure_url(state, request, host.as_ref());
-            return Err(Refusal::Redirect(to.unwrap_or_else(|| LOGIN.to_owned())));
-        }
+        Err(_) if path == "/" && is_page => return Err(Refusal::Redirect(LOGIN.to_owned())),
         admitted => admitted?,
     };
     admit(state, request)?;
@@ -155,12 +166,11 @@ impl Admitted {
     }
 }
 
-/// Returns the page's URL at the HTTPS server of the hub, if passwords are accepted only there.
-fn secure_url(state: &AppState, request: &Parts, host: Option<&Authority>) -> Option<String> {
-    let refused = Client::of(state, request).check_transport(state).is_err();
+/// Returns the page's URL at the HTTPS server of the hub, if there is one.
+fn secure_url(state: &AppState, host: Option<&Authority>) -> Option<String> {
     let outputs = state.hub.outputs();
     let output = outputs.iter().find(|output| output.scheme == HTTPS)?;
-    output.index_url(host?.host()).filter(|_| refused)
+    output.index_url(host?.host())
 }
 
 /// Returns `true` if a browser loads the URL as a page.
@@ -300,8 +310,10 @@ async fn authenticate(state: &AppState, request: &Parts) -> Result<Admitted, Pro
     if let Some(user) = state.login_cookies.authenticate(headers) {
         return Ok(admitted(user));
     }
-    // A challenge makes a browser ask for the password, although the page has a form for it.
-    let challenge = !headers.contains_key(SEC_FETCH_SITE);
+    // A challenge makes a browser ask for the password, although the page has a form for it. A
+    // browser that opens a URL needs it to use the name and the password in the URL.
+    let mode = headers.get(SEC_FETCH_MODE).map(HeaderValue::as_bytes);
+    let challenge = !headers.contains_key(SEC_FETCH_SITE) || mode == Some(b"navigate");
     let unauthorized = |error| unauthorized(error, challenge);
     let Some(authorization) = headers.get(AUTHORIZATION) else {
         return Err(unauthorized("authentication is required"));
@@ -341,10 +353,7 @@ pub(super) async fn log_in(
 ) -> Result<User, LoginError> {
     let checked = match login {
         Login::Done(checked) => checked,
-        Login::Check(check) => {
-            let is_right = check.clone().run().await;
-            check.complete(now(), is_right)
-        }
+        Login::Check(check) => check.run().await,
     };
     match checked {
         Ok(user) => Ok(user),
@@ -384,14 +393,16 @@ impl Client {
         let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
         let peer = peer.map_or([0; 4].into(), |ConnectInfo(peer)| peer.ip());
         let headers = &request.headers;
+        let address = client_address(headers, peer, &state.trusted_proxies);
+        // What a trusted proxy says about the connection to its client.
         let proxied = is_trusted(&state.trusted_proxies, &peer.to_canonical())
-            && headers
-                .get(X_FORWARDED_PROTO)
-                .is_some_and(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));
+            .then(|| headers.get(X_FORWARDED_PROTO))
+            .flatten()
+            .map(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));
         Self {
-            address: client_address(headers, peer, &state.trusted_proxies),
-            secure: proxied || request.extensions.get::<IsTls>().is_some(),
-            local: peer.to_canonical().is_loopback(),
+            address,
+            secure: proxied.unwrap_or_else(|| request.extensions.get::<IsTls>().is_some()),
+            local: proxied != Some(false) && address.is_loopback(),
         }
     }
 
@@ -448,7 +459,7 @@ fn unauthorized(error: &str, challenge: bool) -> Problem {
 mod tests {
     use super::*;
     use crate::http::HttpConfig;
-    use crate::hub::Hub;
+    use crate::hub::{Hub, UrlScheme, UrlTarget};
 
     #[test]
     fn own_names_are_safe_from_dns_rebinding() {
@@ -512,41 +523,94 @@ mod tests {
         let config = |plain| {
             let mut config = HttpConfig::new(([127, 0, 0, 1], 80).into());
             config.accounts.add("anna", "x").unwrap();
-            config.trusted_proxies = vec!["10.0.0.1/32".parse().unwrap()];
+            let proxies = ["10.0.0.1/32", "127.0.0.2/32"];
+            config.trusted_proxies = proxies.map(|proxy| proxy.parse().unwrap()).into();
             config.allow_plain_auth = plain;
             AppState::new(Hub::new(), config)
         };
         let (strict, lax) = (config(false), config(true));
         // anna:x
         let basic = "Basic YW5uYTp4";
-        for (state, peer, https, tls, status) in [
-            (&strict, "192.0.2.1", false, false, 403),
-            (&strict, "192.0.2.1", true, false, 403),
-            (&strict, "10.0.0.1", false, false, 403),
-            (&strict, "10.0.0.1", true, false, 200),
-            (&strict, "192.0.2.1", false, true, 200),
-            (&strict, "127.0.0.1", false, false, 200),
-            (&strict, "::ffff:127.0.0.1", false, false, 200),
-            (&lax, "192.0.2.1", false, false, 200),
+        // Of a trusted proxy: the scheme and the address of its client.
+        let (http, https) = (
+            &[(X_FORWARDED_PROTO, "http")],
+            &[(X_FORWARDED_PROTO, "https")],
+        );
+        let far = &[(X_FORWARDED_FOR, "192.0.2.1")];
+        for (state, peer, headers, tls, status) in [
+            (&strict, "192.0.2.1", &[][..], false, 403),
+            (&strict, "192.0.2.1", https, false, 403),
+            (&strict, "10.0.0.1", &[], false, 403),
+            (&strict, "10.0.0.1", https, false, 200),
+            (&strict, "10.0.0.1", http, true, 403),
+            (&strict, "10.0.0.1", &[], true, 200),
+            (&strict, "192.0.2.1", http, true, 200),
+            (&strict, "192.0.2.1", &[], true, 200),
+            (&strict, "127.0.0.1", &[], false, 200),
+            (&strict, "::ffff:127.0.0.1", &[], false, 200),
+            (&strict, "127.0.0.2", &[], false, 200),
+            (&strict, "127.0.0.2", far, false, 403),
+            (&strict, "127.0.0.2", http, false, 403),
+            (&strict, "127.0.0.2", https, false, 200),
+            (&lax, "192.0.2.1", &[], false, 200),
         ] {
-            let mut request = Request::get("/api/cameras").header(HOST, "h");
-            request = request.header(AUTHORIZATION, basic);
-            if https {
-                request = request.header(X_FORWARDED_PROTO, "https");
-            }
-            let (mut parts, ()) = request.body(()).unwrap().into_parts();
-            let address = SocketAddr::new(peer.parse().unwrap(), 1);
-            parts.extensions.insert(ConnectInfo(address));
-            if tls {
-                parts.extensions.insert(IsTls);
-            }
-            let found = match check(state, &parts).await {
-                Ok(_) => 200,
-                Err(Refusal::Problem(problem)) => problem.status.as_u16(),
-                Err(Refusal::Redirect(to)) => panic!("{to}"),
-            };
-            assert_eq!(found, status, "{peer} {https} {tls}");
+            let mut headers = headers.to_vec();
+            headers.push((AUTHORIZATION, basic));
+            let parts = parts("/api/cameras", peer, &headers, tls);
+            let found = outcome(state, &parts).await;
+            assert_eq!(found, Err(status), "{peer} {headers:?} {tls}");
         }
+    }
+
+    fn parts(path: &str, peer: &str, headers: &[(HeaderName, &str)], tls: bool) -> Parts {
+        let mut request = Request::get(path).header(HOST, "h");
+        for (name, value) in headers {
+            request = request.header(name, *value);
+        }
+        let (mut parts, ()) = request.body(()).unwrap().into_parts();
+        let address = SocketAddr::new(peer.parse().unwrap(), 1);
+        parts.extensions.insert(ConnectInfo(address));
+        if tls {
+            parts.extensions.insert(IsTls);
+        }
+        parts
+    }
+
+    /// Returns where a request is redirected to, or its status.
+    async fn outcome(state: &AppState, parts: &Parts) -> Result<String, u16> {
+        match check(state, parts).await {
+            Ok(_) => Err(200),
+            Err(Refusal::Problem(problem)) => Err(problem.status.as_u16()),
+            Err(Refusal::Redirect(to)) => Ok(to),
+        }
+    }
+
+    /// A form must not ask for a password that may not be sent.
+    #[tokio::test]
+    async fn login_page_needs_an_encrypted_connection() {
+        let hub = Hub::new();
+        let mut config = HttpConfig::new(([127, 0, 0, 1], 80).into());
+        config.accounts.add("anna", "x").unwrap();
+        let state = AppState::new(hub.clone(), config);
+        let open = async |path: &str, peer: &str| {
+            let parts = parts(path, peer, &[(ACCEPT, "text/html")], false);
+            outcome(&state, &parts).await
+        };
+        let (near, far) = ("127.0.0.1", "192.0.2.1");
+        assert_eq!(open("/", near).await, Ok(LOGIN.to_owned()));
+        assert_eq!(open(LOGIN, near).await, Err(200));
+        for path in ["/", LOGIN] {
+            assert_eq!(open(path, far).await, Err(403), "{path}");
+        }
+        let _https = hub.register(UrlScheme {
+            scheme: HTTPS,
+            address: ([0; 4], 8443).into(),
+            target: UrlTarget::Index,
+        });
+        for path in ["/", LOGIN] {
+            assert_eq!(open(path, far).await, Ok("https://h:8443/".to_owned()));
+        }
+        assert_eq!(open(LOGIN, near).await, Err(200));
     }
 
     #[test]

@@ -359,7 +359,7 @@ impl Connection {
         self.now = now;
         match self.waiting.take() {
             Some(Waiting::Password { check, request }) => {
-                let result = check.complete(now, is_right);
+                let result = check.complete(is_right);
                 self.logged_in(request, result);
             }
             other => self.waiting = other,

@@ -225,7 +225,10 @@ impl Client {
             };
             match event {
                 Event::Describe { camera } => self.describe(&camera),
-                Event::CheckPassword(check) => self.checking = Some(Box::pin(check.run())),
+                Event::CheckPassword(check) => {
+                    let checked = check.run();
+                    self.checking = Some(Box::pin(async { checked.await.is_ok() }));
+                }
                 Event::WrongPassword => {
                     log_limited!(warn, peer = %self.peer, "wrong name or password");
                 }

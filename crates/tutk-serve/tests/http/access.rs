@@ -350,7 +350,7 @@ async fn trusted_proxy_names_the_client() {
     let server = TestServer::with(camera_config(H264, FPS), |_| {}, config).await;
     let from = |client: &str, password: &str| {
         let basic = basic("anna", password);
-        format!("X-Forwarded-For: 127.0.0.1, {client}\r\n{basic}")
+        format!("X-Forwarded-For: 127.0.0.1, {client}\r\nX-Forwarded-Proto: https\r\n{basic}")
     };
     let (bad, good) = ("192.0.2.66", "192.0.2.7");
     for _ in 0..MAX_FAILURES {

@@ -56,6 +56,11 @@ async fn users_log_in_and_out() {
     let refused = server.send("GET", "/api/cameras", fetch, "").await;
     refused.problem(401);
     assert_eq!(refused.header("www-authenticate"), None);
+    // A browser that opens a URL with a name and a password sends them after a challenge only.
+    let opened = "Sec-Fetch-Site: none\r\nSec-Fetch-Mode: navigate\r\n";
+    let refused = server.send("GET", "/front/snapshot.jpg", opened, "").await;
+    refused.problem(401);
+    assert!(refused.header("www-authenticate").is_some());
 
     let (anna, dora) = (log_in(&server, "anna").await, log_in(&server, "dora").await);
     assert_ne!(anna, dora);

@@ -68,8 +68,22 @@ fn plain_passwords_need_an_encrypted_connection() {
         let mut headers = response.headers.iter();
         assert!(headers.all(|(_, value)| !value.starts_with("Basic")));
     }
-    // Digest cannot be checked with a hash.
+    // Digest cannot be checked with a hash, but with the plain password of another account.
     accounts.add("ben", &hash_password("x").unwrap()).unwrap();
+    with.accounts = Arc::new(accounts.clone());
+    let mut client = Client::new(with.clone());
+    let response = client.request("DESCRIBE", URL, &[basic]);
+    assert_eq!(response.status, 401);
+    let schemes: Vec<_> = response
+        .headers
+        .iter()
+        .filter(|(name, _)| name == "WWW-Authenticate")
+        .map(|(_, value)| value.split(' ').next().unwrap())
+        .collect();
+    assert_eq!(schemes, ["Digest", "Digest"]);
+    accounts
+        .add("anna", &hash_password("secret").unwrap())
+        .unwrap();
     with.accounts = Arc::new(accounts);
     let mut client = Client::new(with);
     assert_eq!(client.request("DESCRIBE", URL, &[basic]).status, 403);
