@@ -43,8 +43,8 @@ pub struct CameraOptions {
     pub video: bool,
     /// Request audio.
     pub audio: bool,
-    /// Reconnect after a failure. There is no retry if the first session fails before the camera has
-    /// authenticated the client.
+    /// Reconnect after a failure. There is no retry if the first session fails before the camera
+    /// has authenticated the client.
     pub reconnect: bool,
 }
 

@@ -1,5 +1,6 @@
-//! Writes the JavaScript and the types of a module that was compiled with wasm-bindgen, as the program
-//! wasm-bindgen does. Cargo can install this from the registry, without a download of its own.
+//! Writes the JavaScript and the types of a module that was compiled with wasm-bindgen, as the
+//! program wasm-bindgen does. Cargo can install this from the registry, without a download of its
+//! own.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;

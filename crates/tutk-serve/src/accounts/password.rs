@@ -220,7 +220,8 @@ impl PasswordCheck {
     pub(crate) fn run(self) -> impl Future<Output = Result<User, AuthError>> + Send + 'static {
         let parallel = Arc::clone(&self.0.accounts.verifier.parallel);
         let task = tokio::spawn(async move {
-            // The semaphore is never closed. The thread keeps the permit until the check is complete.
+            // The semaphore is never closed. The thread keeps the permit until the check is
+            // complete.
             let permit = parallel.acquire_owned().await;
             let checked = tokio::task::spawn_blocking(move || {
                 let _permit = permit;
