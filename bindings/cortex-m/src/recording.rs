@@ -77,7 +77,7 @@ impl Reader {
     }
 
     /// Reads the next entry.
-    pub fn next(&mut self) -> io::Result<(Instant, Entry<'_>)> {
+    pub fn read_entry(&mut self) -> io::Result<(Instant, Entry<'_>)> {
         let (mut kind, mut micros, mut len) = ([0; 1], [0; 8], [0; 2]);
         self.file.read_exact(&mut kind)?;
         self.file.read_exact(&mut micros)?;

@@ -47,7 +47,7 @@ fn main() -> ! {
             largest = frame.data.len().max(largest);
         };
         ticks.count(instructions, || session.drain(|_| {}, received));
-        match recording.next() {
+        match recording.read_entry() {
             Ok((now, Entry::Input(input))) => {
                 ticks.count(instructions, || session.handle(now, input));
             }
