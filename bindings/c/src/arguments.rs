@@ -36,6 +36,15 @@ pub(crate) unsafe fn out<'a, T>(
     unsafe { exclusive(pointer.cast(), name) }
 }
 
+/// An object that the caller gives up, `None` for null.
+///
+/// # Safety
+/// `pointer` is null, or from `Box::into_raw`, and not used afterwards.
+pub(crate) unsafe fn take<T>(pointer: *mut T) -> Option<Box<T>> {
+    // SAFETY: as required of the caller.
+    (!pointer.is_null()).then(|| unsafe { Box::from_raw(pointer) })
+}
+
 /// # Safety
 /// `pointer` is null, or a text that ends with NUL and does not change during `'a`.
 pub(crate) unsafe fn text<'a>(pointer: *const c_char, name: &str) -> Result<&'a str, Failure> {

@@ -1,7 +1,6 @@
 //! A camera with its own thread and socket.
 
 use std::ffi::c_char;
-use std::ptr;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -10,9 +9,9 @@ use tokio::runtime::Runtime;
 use tutk_bindings::tutk_session::CameraUrl;
 use tutk_bindings::{CameraOptions, runtime};
 
-use crate::arguments::{out, reference, text, texts};
+use crate::arguments::{out, reference, take, text, texts};
 use crate::client::media;
-use crate::error::{Failure, Status, guard};
+use crate::error::{Failure, Status, give_pointer, guard};
 use crate::frame::{Frame, micros};
 use crate::json::give;
 
@@ -49,10 +48,8 @@ pub unsafe extern "C" fn tutk_camera_open(
     flags: u32,
     camera: *mut *mut Camera,
 ) -> Status {
-    guard(|| {
-        // SAFETY: as required of the caller.
-        let camera = unsafe { out(camera, "camera") }?;
-        let camera = camera.write(ptr::null_mut());
+    // SAFETY: as required of the caller.
+    give_pointer(unsafe { out(camera, "camera") }, || {
         // SAFETY: as required of the caller.
         let url: CameraUrl = unsafe { text(url, "url") }?.parse()?;
         let media = media(flags, TUTK_RECONNECT)?;
@@ -62,13 +59,12 @@ pub unsafe extern "C" fn tutk_camera_open(
             reconnect: flags & TUTK_RECONNECT != 0,
         };
         let runtime = runtime().map_err(|error| Failure::new(Status::System, error))?;
-        let opened = tutk_bindings::Camera::open(runtime.handle(), url, options)?;
-        *camera = Box::into_raw(Box::new(Camera {
+        let camera = tutk_bindings::Camera::open(runtime.handle(), url, options)?;
+        Ok(Box::into_raw(Box::new(Camera {
             runtime,
-            camera: opened,
+            camera,
             frame: Mutex::default(),
-        }));
-        Ok(Status::Ok)
+        })))
     })
 }
 
@@ -160,11 +156,11 @@ pub unsafe extern "C" fn tutk_camera_stop(camera: *const Camera) -> Status {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tutk_camera_free(camera: *mut Camera) {
     guard(|| {
-        if !camera.is_null() {
-            // SAFETY: it was made by `Box::into_raw`, and the caller gives it up.
+        // SAFETY: it was made by `Box::into_raw`, and the caller gives it up.
+        if let Some(camera) = unsafe { take(camera) } {
             let Camera {
                 runtime, camera, ..
-            } = *unsafe { Box::from_raw(camera) };
+            } = *camera;
             runtime.block_on(camera.close());
             drop(camera);
             runtime.shutdown_timeout(END);

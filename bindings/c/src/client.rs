@@ -7,16 +7,17 @@ use std::ptr;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tutk_bindings::command_context;
+use tutk_bindings::decode_answer;
 use tutk_bindings::tutk_session::hl_ioctl::Operation;
+use tutk_bindings::tutk_session::models::command_context;
 use tutk_bindings::tutk_session::{
-    self, Answer, CameraUrl, ClientConfig, Credentials, Epoch, Event, Instant, MediaRequest,
-    RequestId, Subtype,
+    self, CameraUrl, ClientConfig, Credentials, Epoch, Event, Instant, MediaRequest, RequestId,
+    Subtype,
 };
 
 use crate::address::{self, Address};
-use crate::arguments::{bytes_mut, exclusive, optional_text, out, reference, text, texts};
-use crate::error::{Failure, Status, c_string, guard};
+use crate::arguments::{bytes_mut, exclusive, optional_text, out, reference, take, text, texts};
+use crate::error::{Failure, Status, c_string, give_pointer, guard};
 use crate::frame::Frame;
 
 /// Request video.
@@ -216,9 +217,12 @@ impl Client {
             },
             Event::Answer(answer) => {
                 let (command, operation) = self.commands.remove(&answer.id)?;
-                let (status, text) = match describe(&operation, &answer) {
-                    Ok(text) => (Status::Ok, text),
-                    Err(failure) => (failure.status, failure.message),
+                let (status, text) = match decode_answer(&operation, &answer.payload) {
+                    Ok(value) => (Status::Ok, value.to_string()),
+                    Err(error) => {
+                        let Failure { status, message } = error.into();
+                        (status, message)
+                    }
                 };
                 let output = Output {
                     command,
@@ -262,19 +266,6 @@ impl Client {
     }
 }
 
-fn describe(operation: &Operation, answer: &Answer) -> Result<String, Failure> {
-    let value = operation.describe(&answer.payload);
-    let value = value.map_err(|error| Failure::new(Status::Refused, error))?;
-    match operation.is_done(&value) {
-        true => Ok(value.to_string()),
-        false => {
-            let name = operation.control().name;
-            let what = format!("{name}: the camera answered with {value} instead of 1 (done)");
-            Err(Failure::new(Status::Refused, what))
-        }
-    }
-}
-
 /// Returns the media that the flags request. `others` are other flags that are allowed.
 pub(crate) fn media(flags: u32, others: u32) -> Result<MediaRequest, Failure> {
     match flags & !(TUTK_VIDEO | TUTK_AUDIO | others) {
@@ -304,10 +295,8 @@ pub unsafe extern "C" fn tutk_client_new(
     start: *const Start,
     client: *mut *mut Client,
 ) -> Status {
-    guard(|| {
-        // SAFETY: as required of the caller.
-        let client = unsafe { out(client, "client") }?;
-        let client = client.write(ptr::null_mut());
+    // SAFETY: as required of the caller.
+    give_pointer(unsafe { out(client, "client") }, || {
         // SAFETY: as required of the caller.
         let url: CameraUrl = unsafe { text(url, "url") }?.parse()?;
         // SAFETY: as required of the caller.
@@ -319,8 +308,9 @@ pub unsafe extern "C" fn tutk_client_new(
         };
         let quality = url.subtype;
         let config = ClientConfig::for_url(camera, url);
-        *client = Box::into_raw(Box::new(Client::new(config, start, quality)?));
-        Ok(Status::Ok)
+        Ok(Box::into_raw(Box::new(Client::new(
+            config, start, quality,
+        )?)))
     })
 }
 
@@ -339,10 +329,8 @@ pub unsafe extern "C" fn tutk_client_new_from_keys(
     start: *const Start,
     client: *mut *mut Client,
 ) -> Status {
-    guard(|| {
-        // SAFETY: as required of the caller.
-        let client = unsafe { out(client, "client") }?;
-        let client = client.write(ptr::null_mut());
+    // SAFETY: as required of the caller.
+    give_pointer(unsafe { out(client, "client") }, || {
         // SAFETY: as required of the caller.
         let (uid, enr) = unsafe { (text(uid, "uid")?, text(enr, "enr")?) };
         // SAFETY: as required of the caller.
@@ -352,8 +340,7 @@ pub unsafe extern "C" fn tutk_client_new_from_keys(
         let credentials = Credentials::new(uid, enr, mac)?;
         let mut config = ClientConfig::new(camera.to_socket("camera")?, credentials);
         config.model = model.map(str::to_owned);
-        *client = Box::into_raw(Box::new(Client::new(config, start, None)?));
-        Ok(Status::Ok)
+        Ok(Box::into_raw(Box::new(Client::new(config, start, None)?)))
     })
 }
 
@@ -472,10 +459,8 @@ pub unsafe extern "C" fn tutk_client_poll_output(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tutk_client_free(client: *mut Client) {
     guard(|| {
-        if !client.is_null() {
-            // SAFETY: it was made by `Box::into_raw`, and the caller gives it up.
-            drop(unsafe { Box::from_raw(client) });
-        }
+        // SAFETY: it was made by `Box::into_raw`, and the caller gives it up.
+        drop(unsafe { take(client) });
         Ok(Status::Ok)
     });
 }

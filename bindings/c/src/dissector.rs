@@ -7,8 +7,8 @@ use bytes::Bytes;
 use tutk_bindings::{Dissection, dissect_datagram};
 
 use crate::address;
-use crate::arguments::{exclusive, optional_text, out, slice, text};
-use crate::error::{Failure, Status, c_string, guard};
+use crate::arguments::{exclusive, optional_text, out, slice, take, text};
+use crate::error::{Failure, Status, c_string, give_pointer, guard};
 use crate::json::give;
 
 /// The form of a line.
@@ -47,10 +47,8 @@ pub unsafe extern "C" fn tutk_dissector_new(
     url: *const c_char,
     dissector: *mut *mut Dissector,
 ) -> Status {
-    guard(|| {
-        // SAFETY: as required of the caller.
-        let dissector = unsafe { out(dissector, "dissector") }?;
-        let dissector = dissector.write(ptr::null_mut());
+    // SAFETY: as required of the caller.
+    give_pointer(unsafe { out(dissector, "dissector") }, || {
         // SAFETY: as required of the caller.
         let file = unsafe { slice(data, len, "data") }?;
         // SAFETY: as required of the caller.
@@ -63,11 +61,10 @@ pub unsafe extern "C" fn tutk_dissector_new(
             key_log.as_slice(),
             url.as_slice(),
         )?;
-        *dissector = Box::into_raw(Box::new(Dissector {
+        Ok(Box::into_raw(Box::new(Dissector {
             dissection,
             line: CString::default(),
-        }));
-        Ok(Status::Ok)
+        })))
     })
 }
 
@@ -113,10 +110,8 @@ pub unsafe extern "C" fn tutk_dissector_next(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn tutk_dissector_free(dissector: *mut Dissector) {
     guard(|| {
-        if !dissector.is_null() {
-            // SAFETY: it was made by `Box::into_raw`, and the caller gives it up.
-            drop(unsafe { Box::from_raw(dissector) });
-        }
+        // SAFETY: it was made by `Box::into_raw`, and the caller gives it up.
+        drop(unsafe { take(dissector) });
         Ok(Status::Ok)
     });
 }

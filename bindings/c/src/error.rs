@@ -2,7 +2,9 @@
 
 use std::cell::RefCell;
 use std::ffi::{CString, c_char};
+use std::mem::MaybeUninit;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
 
 use tutk_bindings::tutk_dissect;
 use tutk_bindings::tutk_runtime;
@@ -154,6 +156,19 @@ pub(crate) fn guard(body: impl FnOnce() -> Result<Status, Failure>) -> Status {
         // Without a place for the message, as at the end of a thread, there is only the status.
         let _ = LAST_ERROR.try_with(|last| *last.borrow_mut() = message);
         failure.status
+    })
+}
+
+/// As [`guard`], for a function that returns a pointer which the caller owns. On failure, `place`
+/// is null.
+pub(crate) fn give_pointer<T>(
+    place: Result<&mut MaybeUninit<*mut T>, Failure>,
+    make: impl FnOnce() -> Result<*mut T, Failure>,
+) -> Status {
+    guard(|| {
+        let place = place?.write(ptr::null_mut());
+        *place = make()?;
+        Ok(Status::Ok)
     })
 }
 

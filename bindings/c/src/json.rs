@@ -2,24 +2,20 @@
 
 use std::ffi::{CString, c_char};
 use std::mem::MaybeUninit;
-use std::ptr;
 use std::time::Duration;
 
-use tutk_bindings::{command_context, controls, describe_answer, parse_url, request};
+use tutk_bindings::tutk_session::models::command_context;
+use tutk_bindings::{controls, describe_answer, parse_url, request};
 
 use crate::arguments::{optional_text, out, slice, text, texts};
-use crate::error::{Failure, Status, c_string, guard};
+use crate::error::{Failure, Status, c_string, give_pointer};
 
 /// Writes a text that the caller frees to `place`, or null on failure.
 pub(crate) fn give(
     place: Result<&mut MaybeUninit<*mut c_char>, Failure>,
     make: impl FnOnce() -> Result<String, Failure>,
 ) -> Status {
-    guard(|| {
-        let place = place?.write(ptr::null_mut());
-        *place = c_string(make()?).into_raw();
-        Ok(Status::Ok)
-    })
+    give_pointer(place, || Ok(c_string(make()?).into_raw()))
 }
 
 /// Frees a text that a function of this library has given to the caller. Null is ignored.

@@ -55,10 +55,7 @@ impl Session {
 
     /// Reads a control, or sets it to the values. Returns JSON.
     fn command(&self, py: Python<'_>, control: &str, values: Vec<String>) -> PyResult<String> {
-        let answer = runtime::wait(py, None, async {
-            let values: Vec<&str> = values.iter().map(String::as_str).collect();
-            self.0.command(control, &values).await
-        })?;
+        let answer = runtime::wait(py, None, self.0.command(control, &values))?;
         let answer = answer.map_err(|error| error::command(py, &error))?;
         Ok(answer.to_string())
     }
@@ -71,10 +68,7 @@ impl Session {
         callback: Py<PyAny>,
     ) -> PyResult<()> {
         let camera = Arc::clone(&self.0);
-        let command = async move {
-            let values: Vec<&str> = values.iter().map(String::as_str).collect();
-            camera.command(&control, &values).await
-        };
+        let command = async move { camera.command(&control, &values).await };
         let convert = |py: Python<'_>, answer: Result<Value, CommandError>| {
             let answer = answer.map_err(|error| error::command(py, &error))?;
             Ok(PyString::new(py, &answer.to_string()).into_any().unbind())

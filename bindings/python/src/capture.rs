@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedBytes;
 
 use crate::error;
 
@@ -16,10 +17,8 @@ pub(crate) struct Dissection(Mutex<tutk_bindings::Dissection>);
 impl Dissection {
     #[new]
     #[pyo3(signature = (capture, *, key_logs, cameras))]
-    fn new(capture: &[u8], key_logs: Vec<Vec<u8>>, cameras: Vec<String>) -> PyResult<Self> {
-        let key_logs: Vec<&[u8]> = key_logs.iter().map(Vec::as_slice).collect();
-        let cameras: Vec<&str> = cameras.iter().map(String::as_str).collect();
-        let file = Bytes::copy_from_slice(capture);
+    fn new(capture: PyBackedBytes, key_logs: Vec<Vec<u8>>, cameras: Vec<String>) -> PyResult<Self> {
+        let file = Bytes::from_owner(capture);
         let dissection = tutk_bindings::Dissection::new(file, &key_logs, &cameras);
         let dissection = dissection.map_err(|error| error::dissection(&error))?;
         Ok(Self(Mutex::new(dissection)))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use tutk_bindings::command_context;
+use tutk_bindings::tutk_session::models::command_context;
 
 use crate::error;
 
@@ -26,7 +26,6 @@ pub(crate) fn request(
     model: Option<&str>,
     unix_millis: u64,
 ) -> PyResult<String> {
-    let values: Vec<&str> = values.iter().map(String::as_str).collect();
     let context = command_context(model, Some(Duration::from_millis(unix_millis)));
     let request = tutk_bindings::request(control, &values, &context);
     Ok(request.map_err(|error| error::request(&error))?.to_string())
@@ -38,7 +37,6 @@ pub(crate) fn describe_answer(
     values: Vec<String>,
     payload: &[u8],
 ) -> PyResult<String> {
-    let values: Vec<&str> = values.iter().map(String::as_str).collect();
     let answer = tutk_bindings::describe_answer(control, &values, payload);
     Ok(answer.map_err(|error| error::request(&error))?.to_string())
 }

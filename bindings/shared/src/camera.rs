@@ -1,6 +1,5 @@
 //! A session with a camera, for callers that are no tokio tasks.
 
-use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use core::pin::pin;
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
@@ -14,12 +13,11 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Mutex;
 use tutk_runtime::{Controller, Error, Session};
 use tutk_session::hl_ioctl::{self, Operation};
+use tutk_session::models::command_context;
 use tutk_session::{
-    CameraUrl, ClientConfig, ContinuousFrame, Event, MediaRequest, ReconnectPolicy,
-    SupervisorConfig, SupervisorEvent,
+    CameraUrl, ContinuousFrame, Event, MediaRequest, ReconnectPolicy, SupervisorConfig,
+    SupervisorEvent,
 };
-
-use crate::commands::command_context;
 
 /// The time limit for informing the camera that the session is closed.
 const CLOSE: Duration = Duration::from_secs(3);
@@ -198,8 +196,12 @@ impl Camera {
     ///
     /// # Errors
     /// [`CommandError`].
-    pub async fn command(&self, control: &str, values: &[&str]) -> Result<Value, CommandError> {
-        let operation = Operation::parse(control, values.iter().copied());
+    pub async fn command(
+        &self,
+        control: &str,
+        values: &[impl AsRef<str>],
+    ) -> Result<Value, CommandError> {
+        let operation = Operation::parse(control, values.iter().map(AsRef::as_ref));
         let operation = operation.map_err(CommandError::Request)?;
         self.wait_authenticated().await?;
         let reported = self.authenticated.get().and_then(Option::as_deref);
@@ -207,15 +209,7 @@ impl Camera {
         let request = operation.request(&command_context(model, unix_time()));
         let request = request.map_err(CommandError::Request)?;
         let answer = self.controller.request(request).await?;
-        let answer = operation.describe(&answer.payload);
-        let answer = answer.map_err(CommandError::Answer)?;
-        match operation.is_done(&answer) {
-            true => Ok(answer),
-            false => Err(CommandError::Refused {
-                control: operation.control().name,
-                answer,
-            }),
-        }
+        decode_answer(&operation, &answer.payload)
     }
 
     /// Waits for a future on the calling thread.
@@ -252,6 +246,22 @@ impl Camera {
     }
 }
 
+/// Decodes the payload of the answer to an operation: the value read, or `"done"`.
+///
+/// # Errors
+/// [`CommandError::Answer`] and [`CommandError::Refused`].
+pub fn decode_answer(operation: &Operation, payload: &[u8]) -> Result<Value, CommandError> {
+    let answer = operation.describe(payload);
+    let answer = answer.map_err(CommandError::Answer)?;
+    match operation.is_done(&answer) {
+        true => Ok(answer),
+        false => Err(CommandError::Refused {
+            control: operation.control().name,
+            answer,
+        }),
+    }
+}
+
 /// Returns the error for commands after the end of the session.
 fn end(event: &SupervisorEvent) -> Option<Error> {
     match event {
@@ -261,25 +271,21 @@ fn end(event: &SupervisorEvent) -> Option<Error> {
     }
 }
 
-fn config(url: CameraUrl, options: CameraOptions) -> SupervisorConfig {
+fn config(mut url: CameraUrl, options: CameraOptions) -> SupervisorConfig {
     let CameraOptions {
         video,
         audio,
         reconnect,
     } = options;
-    let mut policy = match reconnect {
+    let policy = match reconnect {
         true => ReconnectPolicy::default(),
         false => ReconnectPolicy::never(),
     };
-    policy.host.clone_from(&url.host);
-    // The host is resolved before each attempt. Without one, the camera is searched for by its UID.
-    let unspecified = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), url.port);
-    let quality = url.subtype.filter(|_| video);
-    let quality = quality.map(|subtype| subtype.request(url.model.as_deref()));
-    let mut client = ClientConfig::for_url(unspecified, url);
-    client.media = MediaRequest { video, audio };
-    let mut config = SupervisorConfig::new(client, policy);
-    config.initial_commands.extend(quality);
+    if !video {
+        url.subtype = None;
+    }
+    let mut config = SupervisorConfig::for_url(url, policy);
+    config.client.media = MediaRequest { video, audio };
     config
 }
 

@@ -18,18 +18,7 @@ pub fn parse_url(text: &str) -> Result<Value, UrlError> {
         "mac": credentials.mac.map(|mac| mac.to_string()),
         "parent_mac": station.map(|station| station.mac.to_string()),
         "model": url.model,
-        "subtype": url.subtype.and_then(subtype_name),
+        "subtype": url.subtype.map(Subtype::name),
         "user_id": url.user.is_some(),
     }))
-}
-
-fn subtype_name(subtype: Subtype) -> Option<&'static str> {
-    Some(match subtype {
-        Subtype::Hd => "hd",
-        Subtype::Sd => "sd",
-        Subtype::P720 => "720p",
-        Subtype::P1080 => "1080p",
-        Subtype::TwoK => "2k",
-        _ => return None,
-    })
 }

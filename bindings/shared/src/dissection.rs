@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::io::Cursor;
 
 use bytes::Bytes;
-use tutk_dissect::capture::{Block, CaptureReader, Datagram};
+use tutk_dissect::capture::{CaptureReader, Datagram};
 use tutk_dissect::{Dissector, JsonLine, Keys, Packet};
 use tutk_session::{CameraUrl, UrlError};
 
@@ -41,15 +41,19 @@ impl Dissection {
     ///
     /// # Errors
     /// [`Error`] if the file is not a capture, or a key is invalid.
-    pub fn new(file: Bytes, key_logs: &[&[u8]], cameras: &[&str]) -> Result<Self, Error> {
+    pub fn new(
+        file: Bytes,
+        key_logs: &[impl AsRef<[u8]>],
+        cameras: &[impl AsRef<str>],
+    ) -> Result<Self, Error> {
         let mut keys = Keys::new();
         for log in key_logs {
-            if keys.add_key_log(log)? == 0 {
+            if keys.add_key_log(log.as_ref())? == 0 {
                 return Err(Error::EmptyKeyLog);
             }
         }
         for camera in cameras {
-            keys.add_credentials(&camera.parse::<CameraUrl>()?.credentials);
+            keys.add_credentials(&camera.as_ref().parse::<CameraUrl>()?.credentials);
         }
         keys.add_capture(&mut CaptureReader::new(Cursor::new(file.clone()))?)?;
         Ok(Self {
@@ -88,10 +92,7 @@ impl Dissection {
     }
 
     fn next_packet(&mut self) -> Result<Option<Packet>, tutk_dissect::Error> {
-        while let Some(block) = self.capture.next_block()? {
-            let Block::Packet(captured) = block else {
-                continue;
-            };
+        while let Some(captured) = self.capture.next_packet()? {
             let packet = self.dissector.handle(&captured);
             // The frames are not used.
             while self.dissector.poll_frame().is_some() {}

@@ -12,9 +12,9 @@ mod commands;
 mod dissection;
 
 #[cfg(feature = "runtime")]
-pub use camera::{Camera, CameraOptions, CommandError, runtime};
+pub use camera::{Camera, CameraOptions, CommandError, decode_answer, runtime};
 pub use camera_url::parse_url;
-pub use commands::{command_context, controls, describe_answer, request};
+pub use commands::{controls, describe_answer, request};
 pub use dissection::{Dissection, Error, dissect_datagram};
 #[cfg(feature = "runtime")]
 pub use tutk_runtime;

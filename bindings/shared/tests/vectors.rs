@@ -8,16 +8,17 @@ use std::{env, fs};
 
 use serde_json::{Value, json};
 use tutk_bindings::tutk_dissect;
-use tutk_bindings::tutk_dissect::capture::{Block, CaptureReader, Datagram};
+use tutk_bindings::tutk_dissect::capture::{CaptureReader, Datagram};
+use tutk_bindings::tutk_session::models::command_context;
 use tutk_bindings::tutk_session::{Client, ClientConfig, Credentials, Epoch, Instant, Output};
-use tutk_bindings::{
-    Dissection, command_context, controls, describe_answer, dissect_datagram, parse_url, request,
-};
+use tutk_bindings::{Dissection, controls, describe_answer, dissect_datagram, parse_url, request};
 
 /// If this variable is set, the files are written instead of compared.
 const WRITE: &str = "TUTK_WRITE_VECTORS";
 
 const CAPTURE: &str = "../../captures/simulated.pcapng";
+const NO_KEY_LOGS: &[&[u8]] = &[];
+const NO_CAMERAS: &[&str] = &[];
 const KEYS: &str = "uid=HSBJYB5HSETGCDWD111A&enr=aKzdqckqZ8HUHFe5&mac=AABBCCDDEEFF";
 
 fn hex(bytes: &[u8]) -> String {
@@ -158,18 +159,16 @@ fn datagrams() {
     let file = fs::read(CAPTURE).unwrap();
     let mut capture = CaptureReader::new(&file[..]).unwrap();
     while datagrams.len() < 24
-        && let Some(block) = capture.next_block().unwrap()
+        && let Some(captured) = capture.next_packet().unwrap()
     {
-        if let Block::Packet(captured) = block {
-            let datagram = Datagram::parse(captured.link, captured.data).unwrap();
-            let Datagram {
-                source,
-                destination,
-                payload,
-                ..
-            } = datagram;
-            datagrams.push((source, destination, payload.to_vec()));
-        }
+        let datagram = Datagram::parse(captured.link, captured.data).unwrap();
+        let Datagram {
+            source,
+            destination,
+            payload,
+            ..
+        } = datagram;
+        datagrams.push((source, destination, payload.to_vec()));
     }
     datagrams.push((client, camera, vec![]));
     datagrams.push((client, camera, b"GET / HTTP/1.1\r\n\r\n".to_vec()));
@@ -190,7 +189,8 @@ fn datagrams() {
 
 #[test]
 fn capture() {
-    let mut dissection = Dissection::new(fs::read(CAPTURE).unwrap().into(), &[], &[]).unwrap();
+    let mut dissection =
+        Dissection::new(fs::read(CAPTURE).unwrap().into(), NO_KEY_LOGS, NO_CAMERAS).unwrap();
     let mut lines = Vec::new();
     while let Some(line) = dissection.next_json().unwrap() {
         // Not parsed: serde_json rounds numbers.

@@ -27,8 +27,6 @@ impl Dissection {
         cameras: Option<Vec<String>>,
     ) -> Result<Self, JsError> {
         let (key_logs, cameras) = (key_logs.unwrap_or_default(), cameras.unwrap_or_default());
-        let key_logs: Vec<&[u8]> = key_logs.iter().map(String::as_bytes).collect();
-        let cameras: Vec<&str> = cameras.iter().map(String::as_str).collect();
         let dissection = shared::Dissection::new(file.into(), &key_logs, &cameras)?;
         Ok(Self(dissection))
     }
@@ -75,10 +73,9 @@ pub fn request(
     model: Option<String>,
     #[wasm_bindgen(js_name = unixMillis)] unix_millis: Option<f64>,
 ) -> Result<JsValue, JsError> {
-    let values: Vec<&str> = values.iter().map(String::as_str).collect();
     // Negative numbers become 0.
     let unix = unix_millis.map(|millis| Duration::from_millis(millis as u64));
-    let context = shared::command_context(model.as_deref(), unix);
+    let context = shared::tutk_session::models::command_context(model.as_deref(), unix);
     to_js(&shared::request(control, &values, &context)?)
 }
 
@@ -89,7 +86,6 @@ pub fn describe_answer(
     values: Vec<String>,
     answer: &[u8],
 ) -> Result<JsValue, JsError> {
-    let values: Vec<&str> = values.iter().map(String::as_str).collect();
     to_js(&shared::describe_answer(control, &values, answer)?)
 }
 

@@ -43,15 +43,14 @@ const MAX_TEXT: usize = 1024;
 /// record, other DTLS records as they are, and datagrams without DTLS after descrambling.
 ///
 /// ```
-/// use tutk_dissect::capture::{Block, CaptureReader};
+/// use tutk_dissect::capture::CaptureReader;
 /// use tutk_dissect::{Dissector, Error, Exporter, Keys};
 ///
 /// fn decrypt(capture: &[u8], keys: Keys) -> Result<Vec<u8>, Error> {
 ///     let (mut file, mut dissector) = (Vec::new(), Dissector::new(keys));
 ///     let mut exporter = Exporter::new(&mut file)?;
 ///     let mut capture = CaptureReader::new(capture)?;
-///     while let Some(block) = capture.next_block()? {
-///         let Block::Packet(captured) = block else { continue };
+///     while let Some(captured) = capture.next_packet()? {
 ///         if let Some(packet) = dissector.handle(&captured) {
 ///             exporter.packet(&packet)?;
 ///         }

@@ -1,7 +1,9 @@
 //! The camera models and how they differ (docs/protocol.md, section "Models").
 
+use core::time::Duration;
+
 use hl_ioctl::commands::Resolution;
-use hl_ioctl::{CameraGroup, CommandProfile, CommandSet, UserRule};
+use hl_ioctl::{CameraGroup, CommandProfile, CommandSet, Context, UserRule};
 
 /// A camera model that speaks TUTK, with everything that the client does differently for it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +163,15 @@ impl Model {
 pub fn command_profile(id: Option<&str>) -> CommandProfile {
     id.and_then(Model::find)
         .map_or_else(CommandProfile::default, |model| model.profile)
+}
+
+/// Returns what requests to a camera of this model depend on, at a time since 1970 if it is known.
+#[must_use]
+pub fn command_context(id: Option<&str>, unix: Option<Duration>) -> Context {
+    Context {
+        profile: command_profile(id),
+        now_unix_millis: unix.and_then(|unix| u64::try_from(unix.as_millis()).ok()),
+    }
 }
 
 /// Returns `true` if cameras of this model are known to speak another protocol than TUTK.

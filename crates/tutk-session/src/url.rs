@@ -68,6 +68,18 @@ impl Subtype {
     /// The accepted text, for error messages.
     pub const ALLOWED: &'static str = "hd, sd, 360p, 720p, 1080p, 2k or 0 to 4";
 
+    /// Returns the word for this picture quality in a camera's URL.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hd => "hd",
+            Self::Sd => "sd",
+            Self::P720 => "720p",
+            Self::P1080 => "1080p",
+            Self::TwoK => "2k",
+        }
+    }
+
     /// Returns the command that selects this picture quality. An unknown model is treated as a
     /// 1080p camera.
     #[must_use]
@@ -139,6 +151,13 @@ pub enum UrlError {
 }
 
 impl CameraUrl {
+    /// Returns the host and the port, in a form that `std::net::ToSocketAddrs` resolves. The host
+    /// is empty if it is not known.
+    #[must_use]
+    pub fn host_and_port(&self) -> (&str, u16) {
+        (self.host.as_deref().unwrap_or_default(), self.port)
+    }
+
     /// Parses a URL. `enr` is used if the URL has none.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use tutk_runtime::tutk_session::hl_ioctl::schema::Values;
 use tutk_runtime::tutk_session::hl_ioctl::{self, CATALOGUE, Context, Control, Operation};
-use tutk_runtime::tutk_session::models::command_profile;
+use tutk_runtime::tutk_session::models::command_context;
 
 use crate::args::{ControlArgs, Global};
 use crate::camera;
@@ -105,11 +105,7 @@ fn refusal(operation: &Operation, code: u16, answer: &Value) -> Option<Failure> 
 }
 
 fn context(model: Option<&str>) -> Context {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok();
-    Context {
-        profile: command_profile(model),
-        now_unix_millis: since.and_then(|since| u64::try_from(since.as_millis()).ok()),
-    }
+    command_context(model, SystemTime::now().duration_since(UNIX_EPOCH).ok())
 }
 
 fn not_taken(error: &hl_ioctl::Error) -> Failure {

@@ -73,7 +73,6 @@ struct Interface {
 enum Found {
     Packet { time: Duration, link: LinkType },
     KeyLog,
-    Nothing,
 }
 
 impl<'r> CaptureReader<'r> {
@@ -96,14 +95,52 @@ impl<'r> CaptureReader<'r> {
     /// # Errors
     /// [`Error::Damaged`], [`Error::BlockTooLong`], [`Error::TooManyInterfaces`], [`Error::Io`].
     pub fn next_block(&mut self) -> Result<Option<Block<'_>>, Error> {
-        let found = loop {
+        Ok(self.find_block()?.map(|found| match found {
+            Found::Packet { time, link } => Block::Packet(self.packet(time, link)),
+            Found::KeyLog => Block::KeyLog(&self.bytes),
+        }))
+    }
+
+    /// Returns the next packet, or `None` at the end. Skips key logs: read them before with
+    /// [`Keys::add_capture`](crate::Keys::add_capture).
+    ///
+    /// # Errors
+    /// As for [`next_block`](Self::next_block).
+    pub fn next_packet(&mut self) -> Result<Option<Captured<'_>>, Error> {
+        loop {
+            match self.find_block()? {
+                Some(Found::Packet { time, link }) => return Ok(Some(self.packet(time, link))),
+                Some(Found::KeyLog) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn packet(&self, time: Duration, link: LinkType) -> Captured<'_> {
+        Captured {
+            number: self.sections.packets,
+            time,
+            link,
+            data: &self.bytes,
+        }
+    }
+
+    /// Returns `true` if the file ended in the middle of a block.
+    #[must_use]
+    pub fn is_cut_off(&self) -> bool {
+        self.cut_off
+    }
+
+    /// Finds the next packet or key log, whose bytes are then in the buffer.
+    fn find_block(&mut self) -> Result<Option<Found>, Error> {
+        loop {
             let offset = u64::try_from(self.blocks.consumed()).unwrap_or(u64::MAX);
             match self.blocks.next() {
                 Ok((len, block)) => {
                     let found = self.sections.handle(block, &mut self.bytes)?;
                     self.blocks.consume(len);
-                    if !matches!(found, Found::Nothing) {
-                        break found;
+                    if found.is_some() {
+                        return Ok(found);
                     }
                 }
                 Err(PcapError::Eof) => return Ok(None),
@@ -122,22 +159,7 @@ impl<'r> CaptureReader<'r> {
                 }
                 Err(_) => return Err(Error::Damaged { offset }),
             }
-        };
-        Ok(Some(match found {
-            Found::Packet { time, link } => Block::Packet(Captured {
-                number: self.sections.packets,
-                time,
-                link,
-                data: &self.bytes,
-            }),
-            Found::KeyLog | Found::Nothing => Block::KeyLog(&self.bytes),
-        }))
-    }
-
-    /// Returns `true` if the file ended in the middle of a block.
-    #[must_use]
-    pub fn is_cut_off(&self) -> bool {
-        self.cut_off
+        }
     }
 
     /// Reads more bytes into the buffer, which grows if it is full. Returns `false` at the end of
@@ -165,7 +187,11 @@ impl<'r> CaptureReader<'r> {
 
 impl Sections {
     /// Handles a block and copies the bytes of a packet or key log.
-    fn handle(&mut self, block: PcapBlockOwned<'_>, bytes: &mut Vec<u8>) -> Result<Found, Error> {
+    fn handle(
+        &mut self,
+        block: PcapBlockOwned<'_>,
+        bytes: &mut Vec<u8>,
+    ) -> Result<Option<Found>, Error> {
         let mut copy = |data: &[u8]| {
             bytes.clear();
             bytes.extend_from_slice(data);
@@ -181,7 +207,7 @@ impl Sections {
                     resolution,
                     offset: 0,
                 }];
-                Found::Nothing
+                None
             }
             PcapBlockOwned::Legacy(packet) => {
                 let interface = self.interface(0);
@@ -192,7 +218,7 @@ impl Sections {
             }
             PcapBlockOwned::NG(NgBlock::SectionHeader(_)) => {
                 self.interfaces.clear();
-                Found::Nothing
+                None
             }
             PcapBlockOwned::NG(NgBlock::InterfaceDescription(interface)) => {
                 if self.interfaces.len() >= MAX_INTERFACES {
@@ -206,7 +232,7 @@ impl Sections {
                     resolution: resolution.unwrap_or(1_000_000),
                     offset: interface.ts_offset(),
                 });
-                Found::Nothing
+                None
             }
             PcapBlockOwned::NG(NgBlock::EnhancedPacket(packet)) => {
                 let interface = self.interface(packet.if_id);
@@ -224,18 +250,18 @@ impl Sections {
             {
                 let len = usize::try_from(secrets.secrets_len).unwrap_or(usize::MAX);
                 copy(secrets.data.get(..len).unwrap_or(secrets.data));
-                Found::KeyLog
+                Some(Found::KeyLog)
             }
-            PcapBlockOwned::NG(_) => Found::Nothing,
+            PcapBlockOwned::NG(_) => None,
         })
     }
 
-    fn packet(&mut self, interface: Interface, units: u64) -> Found {
+    fn packet(&mut self, interface: Interface, units: u64) -> Option<Found> {
         self.packets += 1;
-        Found::Packet {
+        Some(Found::Packet {
             time: interface.time(units),
             link: interface.link,
-        }
+        })
     }
 
     /// Returns an interface. A file that does not describe it is read as Ethernet.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tutk_dissect::capture::{Block, CaptureReader};
+use tutk_dissect::capture::CaptureReader;
 use tutk_dissect::{
     Behaviour, CapturedMessage, Direction, Dissector, FrameNumbers, Keys, LengthField,
     MessagePacket, SliceSize,
@@ -29,10 +29,7 @@ fn behaviour(dialect: &'static Dialect, personality: &Personality) -> Behaviour 
     let mut dissector = Dissector::new(keys);
     let mut behaviour = Behaviour::default();
     let mut reader = CaptureReader::new(&capture.file[..]).unwrap();
-    while let Some(block) = reader.next_block().unwrap() {
-        let Block::Packet(packet) = block else {
-            continue;
-        };
+    while let Some(packet) = reader.next_packet().unwrap() {
         behaviour.packet(&dissector.handle(&packet).unwrap());
         for message in dissector.messages() {
             behaviour.message(message);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use str0m_netem::NetemConfig;
 use testkit::session::{Record, Simulation, UNIX, clip, clip_audio};
-use tutk_dissect::capture::{Block, CaptureReader, CaptureWriter, WriterOptions};
+use tutk_dissect::capture::{CaptureReader, CaptureWriter, WriterOptions};
 use tutk_dissect::{CapturedFrame, CapturedMessage, Dissector, Keys, Packet};
 use tutk_session::{ClientConfig, Dialect, Event};
 use tutk_simulator::SimulatorConfig;
@@ -90,10 +90,7 @@ pub(crate) fn dissect(file: &[u8], keys: Keys) -> Dissected {
         messages: Vec::new(),
     };
     let mut reader = CaptureReader::new(file).unwrap();
-    while let Some(block) = reader.next_block().unwrap() {
-        let Block::Packet(captured) = block else {
-            continue;
-        };
+    while let Some(captured) = reader.next_packet().unwrap() {
         let dissector = &mut dissected.dissector;
         dissected.packets.extend(dissector.handle(&captured));
         dissected.messages.extend_from_slice(dissector.messages());

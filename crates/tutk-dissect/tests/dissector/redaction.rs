@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 use proptest::prelude::*;
 use testkit::session::{ENR, camera_address, client_address, credentials};
-use tutk_dissect::capture::{Block, CaptureReader, CaptureWriter, Datagram, WriterOptions};
+use tutk_dissect::capture::{CaptureReader, CaptureWriter, Datagram, WriterOptions};
 use tutk_dissect::redact::{Redacted, Redactor};
 use tutk_dissect::{Direction, Dissector, Keys, Packet};
 use tutk_frame::WrapperLayout;
@@ -45,11 +45,9 @@ fn keys(file: &[u8]) -> Keys {
 
 fn datagrams(file: &[u8], mut each: impl FnMut(u64, Duration, &Datagram<'_>)) {
     let mut reader = CaptureReader::new(file).unwrap();
-    while let Some(block) = reader.next_block().unwrap() {
-        if let Block::Packet(packet) = block {
-            let datagram = Datagram::parse(packet.link, packet.data).unwrap();
-            each(packet.number, packet.time, &datagram);
-        }
+    while let Some(packet) = reader.next_packet().unwrap() {
+        let datagram = Datagram::parse(packet.link, packet.data).unwrap();
+        each(packet.number, packet.time, &datagram);
     }
 }
 

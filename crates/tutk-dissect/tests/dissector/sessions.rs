@@ -6,7 +6,7 @@ use std::time::Duration;
 use av_login::{AuthType, Capabilities, LoginLayout, LoginPacket, Nonce, Part, Password, User};
 use str0m_netem::{NetemConfig, Probability, RandomLoss};
 use testkit::session::{ENR, credentials};
-use tutk_dissect::capture::{Block, CaptureReader, Captured, LinkType};
+use tutk_dissect::capture::{CaptureReader, Captured, LinkType};
 use tutk_dissect::{Behaviour, Direction, Dissector, Exporter, Keys, Packet, Value};
 use tutk_session::hl_ioctl::commands::UserId;
 use tutk_session::{
@@ -219,10 +219,8 @@ fn record_before_the_end_of_the_handshake_does_not_prevent_decryption() {
     let early = expected.packets.iter().position(is_encrypted).unwrap();
     let mut reader = CaptureReader::new(&capture.file[..]).unwrap();
     let mut packets = Vec::new();
-    while let Some(block) = reader.next_block().unwrap() {
-        if let Block::Packet(packet) = block {
-            packets.push((packet.time, packet.link, packet.data.to_vec()));
-        }
+    while let Some(packet) = reader.next_packet().unwrap() {
+        packets.push((packet.time, packet.link, packet.data.to_vec()));
     }
     let mut dissector = Dissector::new(keys);
     let mut handle = |index: usize| {

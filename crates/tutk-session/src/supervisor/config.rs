@@ -1,12 +1,16 @@
 //! The configuration of a supervisor.
 
 use alloc::vec::Vec;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+use core::net::{Ipv4Addr, SocketAddr};
 use core::time::Duration;
 
 use hl_ioctl::Request;
 
 use super::policy::ReconnectPolicy;
 use crate::client::ClientConfig;
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+use crate::url::CameraUrl;
 
 /// The configuration of a [`Supervisor`](super::Supervisor). Made by [`SupervisorConfig::new`] or
 /// from a [`ClientConfig`]; the fields may be changed after.
@@ -55,11 +59,36 @@ impl SupervisorConfig {
             initial_commands: Vec::new(),
         }
     }
+
+    /// As [`new`](Self::new), for the camera of a URL.
+    ///
+    /// Its host is the host of the policy, which is resolved before each attempt. Without a host,
+    /// the camera is searched for by its UID. The picture quality of the URL is requested after
+    /// each authentication.
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    #[must_use]
+    pub fn for_url(url: CameraUrl, mut policy: ReconnectPolicy) -> Self {
+        policy.host.clone_from(&url.host);
+        let quality = url.subtype;
+        let quality = quality.map(|subtype| subtype.request(url.model.as_deref()));
+        let address = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), url.port);
+        let mut config = Self::new(ClientConfig::for_url(address, url), policy);
+        config.initial_commands.extend(quality);
+        config
+    }
 }
 
 /// A single session: the supervisor ends with it.
 impl From<ClientConfig> for SupervisorConfig {
     fn from(client: ClientConfig) -> Self {
         Self::new(client, ReconnectPolicy::never())
+    }
+}
+
+/// A single session with the camera of [`for_url`](SupervisorConfig::for_url).
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+impl From<CameraUrl> for SupervisorConfig {
+    fn from(url: CameraUrl) -> Self {
+        Self::for_url(url, ReconnectPolicy::never())
     }
 }
