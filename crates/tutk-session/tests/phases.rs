@@ -176,7 +176,7 @@ fn dtls_records_are_in_the_wrapper_of_the_dialect() {
 }
 
 #[test]
-fn logins_repeat_every_second_until_answered() {
+fn logins_repeat_after_growing_intervals_until_answered() {
     for dialect in &Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.connect();
@@ -231,7 +231,8 @@ fn logins_repeat_every_second_until_answered() {
             .iter()
             .map(|(at, _)| at.as_millis())
             .collect();
-        assert_eq!(times, [0, 0, 1000, 1000, 2000, 2000], "{dialect}");
+        let expected_times = [0, 0, 200, 200, 600, 600, 1400, 1400, 2400, 2400];
+        assert_eq!(times, expected_times, "{dialect}");
         for (at, (_, packet)) in script.packets.iter().enumerate() {
             assert_eq!(*packet, expected[at % 2], "{dialect} {at}");
         }
@@ -325,14 +326,30 @@ fn transcode_authentication_packets() {
 }
 
 #[test]
-fn authentication_requests_repeat_every_second_with_the_same_index() {
+fn the_first_repetition_waits_for_three_round_trips() {
+    for (dialect, _) in iotc_dialects() {
+        let mut script = CameraScript::new(dialect);
+        script.advance(MS(90));
+        script.answer_discovery();
+        script.advance(MS(80));
+        script.answer_session();
+        script.advance(MS(1000));
+        let times: Vec<_> = (script.packets.iter())
+            .map(|(at, _)| at.as_millis() - 170)
+            .collect();
+        assert_eq!(times, [0, 0, 240, 240, 720, 720], "{dialect}");
+    }
+}
+
+#[test]
+fn authentication_requests_repeat_with_the_same_index() {
     for dialect in &Dialect::ALL {
         let mut script = CameraScript::new(dialect);
         script.log_in();
         script.advance(MS(2500));
         assert_eq!(
             times(&script, AvKind::Grouped),
-            [0, 1000, 2000],
+            [0, 200, 600, 1400, 2400],
             "{dialect}: K10000"
         );
         for (_, packet) in script
@@ -350,7 +367,7 @@ fn authentication_requests_repeat_every_second_with_the_same_index() {
         script.advance(MS(2000));
         assert_eq!(
             times(&script, AvKind::Grouped),
-            [3500, 4500],
+            [2700, 3100, 3900],
             "{dialect}: K10002"
         );
         for (_, packet) in script
@@ -387,7 +404,7 @@ fn packets_before_the_login_answer_are_dropped() {
             }
             .write(out);
         });
-        script.advance(MS(500));
+        script.advance(MS(150));
         assert!(script.packets.is_empty(), "{dialect}");
         assert_eq!(script.peer.status(), Status::In(Phase::Login));
         assert_eq!(script.peer.stats().unknown, 3);

@@ -21,6 +21,7 @@ use tutk_time::Instant;
 use super::config::{ClientConfig, MediaRequest};
 use super::keep_alive::KeepAlive;
 use super::media_receiver::MediaReceiver;
+use super::repeat::Repeat;
 use super::requests::{REPEAT_INTERVAL, Requester, Requests};
 use crate::channel::AvCounter;
 use crate::deviation::{Deviation, Tolerated};
@@ -50,7 +51,10 @@ pub(super) struct AvClient {
     login: ClientLogin,
     exchange: ClientExchange,
     /// When the login or the challenge exchange is repeated.
-    repeat_at: Option<Instant>,
+    repeat: Repeat,
+    first_repeat: Duration,
+    /// The authentication names a user.
+    has_user: bool,
     counter: AvCounter,
     keep_alive: KeepAlive,
     requests: Requests,
@@ -130,7 +134,9 @@ impl AvClient {
                 nonce,
             ),
             exchange,
-            repeat_at: None,
+            repeat: Repeat::default(),
+            first_repeat: REPEAT_INTERVAL,
+            has_user: config.user.is_some(),
             counter: AvCounter::new(dialect),
             keep_alive: KeepAlive::new(epoch, dialect),
             requests,
@@ -147,11 +153,12 @@ impl AvClient {
     }
 
     /// Starts the login. The DTLS handshake is complete.
-    pub(super) fn start(&mut self, now: Instant) {
+    pub(super) fn start(&mut self, now: Instant, round_trip: Duration) {
         if self.stage == Stage::Idle {
             self.stage = Stage::Login;
             self.login.send();
-            self.repeat_at = Some(now + REPEAT_INTERVAL);
+            self.first_repeat = Repeat::first_interval(round_trip);
+            self.repeat.start(now, self.first_repeat);
         }
     }
 
@@ -275,12 +282,11 @@ impl AvClient {
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) {
-        if self.repeat_at.is_some_and(|at| at <= now) {
-            self.repeat_at = Some(now + REPEAT_INTERVAL);
+        if self.repeat.take_due(now) {
             match self.stage {
                 Stage::Login => self.login.send(),
                 Stage::Authentication => self.exchange.send(),
-                Stage::Idle | Stage::Stream => self.repeat_at = None,
+                Stage::Idle | Stage::Stream => self.repeat.stop(),
             }
         }
         while let Some(expired) = self.requests.take_expired(now) {
@@ -304,7 +310,7 @@ impl AvClient {
 
     pub(super) fn deadline(&self) -> Option<Instant> {
         [
-            self.repeat_at,
+            self.repeat.deadline(),
             self.keep_alive.deadline(),
             self.requests.deadline(),
             self.media.deadline(),
@@ -346,7 +352,6 @@ impl AvClient {
             return true;
         }
         if let Some(ExchangeOutput::Transmit { index, message }) = self.exchange.poll_output() {
-            self.repeat_at = Some(now + REPEAT_INTERVAL);
             write_ioctl(stamp(), index, message, out);
             return true;
         }
@@ -393,7 +398,7 @@ impl AvClient {
         }
         self.stage = Stage::Authentication;
         self.exchange.send();
-        self.repeat_at = Some(now + REPEAT_INTERVAL);
+        self.repeat.start(now, self.first_repeat);
         self.keep_alive.logged_in(now);
         self.events.push_back(AvEvent::LoggedIn);
     }
@@ -406,7 +411,17 @@ impl AvClient {
         // Each message is acknowledged by a heartbeat, in an IOCTL or a channel message.
         self.keep_alive.command_received(now);
         if self.stage == Stage::Authentication {
+            let index = self.exchange.index();
             self.exchange.handle_message(&message);
+            if self.exchange.index() != index {
+                // After two repetitions, another message replaces one that names a user. A camera
+                // that knows it must have the time to answer.
+                let interval = match self.has_user {
+                    true => REPEAT_INTERVAL,
+                    false => self.first_repeat,
+                };
+                self.repeat.start(now, interval);
+            }
             // Messages to send wait for `write_next`.
             if self.exchange.is_over()
                 && let Some(ExchangeOutput::Event(result)) = self.exchange.poll_output()
@@ -416,7 +431,7 @@ impl AvClient {
                 self.requests.skip_index(self.exchange.index());
                 self.media_expected_since =
                     (self.wants_media && !self.media.has_media()).then_some(now);
-                self.repeat_at = None;
+                self.repeat.stop();
                 self.events
                     .push_back(AvEvent::Authenticated(Box::new(result)));
             }

@@ -473,7 +473,7 @@ impl Client {
                 if !offers.is_first() {
                     stats.tolerated.record(Deviation::HandshakeOffer);
                 }
-                av.start(now);
+                av.start(now, phase_timer.round_trip());
             }
             dtls_psk::Event::KeyLog(line) => outbox.event(Event::KeyLog(line)),
             dtls_psk::Event::Closed => closed = true,

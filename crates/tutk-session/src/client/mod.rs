@@ -20,6 +20,7 @@ mod machine;
 mod media_receiver;
 mod phase_timer;
 mod rate;
+mod repeat;
 mod requests;
 mod restart;
 mod rhythm;

@@ -28,6 +28,8 @@ pub(super) struct PhaseTimer {
     /// When the newest authentic packet arrived.
     last_packet: Instant,
     rhythm: Rhythm,
+    /// The shorter of discovery and session request: the round trip, unless each lost a packet.
+    round_trip: Duration,
 }
 
 impl PhaseTimer {
@@ -42,7 +44,13 @@ impl PhaseTimer {
             camera_sends_keepalives: false,
             last_packet: now,
             rhythm: Rhythm::default(),
+            round_trip: Duration::MAX,
         }
+    }
+
+    /// Returns an upper bound of the round trip to the camera. It is known after the first phase.
+    pub(super) fn round_trip(&self) -> Duration {
+        self.round_trip
     }
 
     /// Returns the rhythm of the camera's packets, for its next session.
@@ -64,10 +72,11 @@ impl PhaseTimer {
 
     /// Reports the current phase as complete and starts the next one. The last phase stays.
     pub(super) fn complete(&mut self, now: Instant, outbox: &mut Outbox<Event>) {
-        outbox.event(Event::Phase(PhaseReport {
-            phase: self.phase,
-            took: now.duration_since(self.started_at),
-        }));
+        let (phase, took) = (self.phase, now.duration_since(self.started_at));
+        if matches!(phase, Phase::Discovery | Phase::Session) {
+            self.round_trip = self.round_trip.min(took);
+        }
+        outbox.event(Event::Phase(PhaseReport { phase, took }));
         self.phase = self.phase.next().unwrap_or(self.phase);
         self.started_at = now;
         self.waiting_since = now;
