@@ -18,6 +18,7 @@
 
 mod availability;
 mod baseline;
+mod connect;
 mod media;
 pub mod path;
 mod results;
@@ -26,6 +27,7 @@ mod scenario;
 mod table;
 
 pub use availability::{Availability, Outages, PATTERNS, Pattern, availability_header};
+pub use connect::{CONNECT_NETWORKS, ConnectNetwork, connect_header};
 pub use media::{FPS, Media, frame_interval};
 pub use results::{LATE, Results, StreamResults, share};
 pub use run::{HeapMeter, run};

@@ -6,7 +6,10 @@ use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::process::ExitCode;
 
-use netsim::{Error, Media, PATTERNS, Results, Scenario, availability_header, header, row, run};
+use netsim::{
+    CONNECT_NETWORKS, Error, Media, PATTERNS, Results, Scenario, availability_header,
+    connect_header, header, row, run,
+};
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tutk_session::Dialect;
 
@@ -16,6 +19,9 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 /// The default number of seeds per scenario, and of simulated seconds per run.
 const SEEDS: u64 = 20;
 const SECONDS: u64 = 60;
+
+/// The number of sessions for each row of the table "Connecting".
+const CONNECTS: u64 = 400;
 
 const HELP: &str = "\
 Usage: netsim [--seeds N] [--seconds N] [--only TEXT]
@@ -86,6 +92,20 @@ fn simulate(arguments: &Arguments) -> Result<bool, Error> {
         for missed in scenario.goal.missed(&results) {
             all_reached = false;
             eprintln!("goal missed: {}: {missed}", scenario.name);
+        }
+    }
+    if "connect".contains(&arguments.only) {
+        println!("\n### Connecting\n");
+        println!(
+            "The time until the camera has authenticated the client, in {CONNECTS} sessions.\n"
+        );
+        print!("{}", connect_header());
+        for dialect in &Dialect::ALL {
+            for network in CONNECT_NETWORKS {
+                let times = network.run(dialect, CONNECTS)?;
+                all_reached &= network.is_reached(&times);
+                print!("{}", network.row(dialect, &times));
+            }
         }
     }
     if "availability".contains(&arguments.only) {

@@ -50,8 +50,27 @@ pub fn run(
     meter: Option<HeapMeter>,
 ) -> Result<Results, Error> {
     let mut run = Run::new(scenario, media, seed, meter)?;
-    run.run_to_end();
+    run.run_until(|_| false);
     Ok(run.finish(scenario.resend.is_some()))
+}
+
+/// Returns the time from the start of a session until the camera has authenticated the client.
+///
+/// # Errors
+/// If the session fails, or the simulated camera cannot be created.
+pub(crate) fn connect_time(
+    scenario: &Scenario,
+    media: &Media,
+    seed: u64,
+) -> Result<Duration, Error> {
+    let mut run = Run::new(scenario, media, seed, None)?;
+    let start = run.now;
+    run.run_until(|run| run.authenticated);
+    match (run.authenticated, run.error) {
+        (true, _) => Ok(run.now - start),
+        (false, Some(error)) => Err(format!("seed {seed}: {error}").into()),
+        (false, None) => Err(format!("seed {seed}: no result").into()),
+    }
 }
 
 struct Run<'a> {
@@ -69,7 +88,9 @@ struct Run<'a> {
     video: StreamRecord,
     audio: StreamRecord,
     results: Results,
+    authenticated: bool,
     ended: bool,
+    error: Option<tutk_session::Error>,
     meter: Option<HeapMeter>,
     /// The bytes on the client's heap.
     heap: u64,
@@ -155,16 +176,19 @@ impl<'a> Run<'a> {
             video: StreamRecord::default(),
             audio: StreamRecord::default(),
             results: Results::default(),
+            authenticated: false,
             ended: false,
+            error: None,
             meter,
             heap,
         })
     }
 
-    fn run_to_end(&mut self) {
+    /// Runs until the session has ended, or `is_over` returns `true`.
+    fn run_until(&mut self, is_over: impl Fn(&Self) -> bool) {
         self.drain_client();
         self.drain_camera();
-        while !self.ended {
+        while !self.ended && !is_over(self) {
             let due = [
                 Some(self.client_due),
                 Some(self.camera_due),
@@ -227,7 +251,11 @@ impl<'a> Run<'a> {
             };
             match &event {
                 Event::Frame(frame) => self.delivered(frame),
-                Event::Ended(_) => self.ended = true,
+                Event::Authenticated(_) => self.authenticated = true,
+                Event::Ended(result) => {
+                    self.ended = true;
+                    self.error = result.as_ref().err().cloned();
+                }
                 _ => {}
             }
             // The client allocated the frame, so its deallocation counts too.
