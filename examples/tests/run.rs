@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use av_login::{ClientEvent, ClientLogin, ClientOutput, LoginLayout, Nonce, Password, User};
 use testkit::tools::output_or_skip;
+use tutk_runtime::simulate;
+use tutk_runtime::tutk_session::{Codec, Credentials, Dialect, PasswordRule};
+use tutk_runtime::tutk_simulator::{Clip, ClipFrame, SimulatorConfig};
 use video_reassembly::bytes::Bytes;
 use video_reassembly::tutk_frame::{FrameInfo, LinkClock, MediaKind, MediaLayout};
 use video_reassembly::{Slicer, SlicerConfig};
@@ -133,6 +136,39 @@ fn dtls_client_exchanges_lines_with_openssl() {
         .write_all(b"welcome\n")
         .unwrap();
     assert_eq!(client.first_line(), "welcome");
+}
+
+/// Runs the example with a simulated camera that sends three frames.
+async fn run_dialect_example(dialect: Dialect) -> std::process::Output {
+    let (uid, enr, mac) = ("HSBJYB5HSETGCDWD111A", "aKzdqckqZ8HUHFe5", "AABBCCDDEEFF");
+    let data = vec![0, 0, 0, 1, 0x65, 0x88].into();
+    let clip = Clip::new([ClipFrame { data, key: true }], Codec::H264, 20).unwrap();
+    let mut config = SimulatorConfig::new(Credentials::new(uid, enr, mac).unwrap(), clip);
+    config.dialects = vec![dialect.into()];
+    config.frames = Some(3);
+    let camera = simulate(config, "127.0.0.1:0".parse().unwrap()).unwrap();
+    let url = format!(
+        "wyze://{}?uid={uid}&enr={enr}&mac={mac}",
+        camera.local_addr()
+    );
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dialect"));
+    command.arg(url);
+    tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn dialect_logs_in_with_its_own_password() {
+    let mut dialect = Dialect::TRANSCODE;
+    dialect.password = PasswordRule::Fixed("open sesame".into());
+    let output = run_dialect_example(dialect).await;
+    let events = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(events.matches("Frame(").count(), 3, "{events}");
+
+    let output = run_dialect_example(Dialect::TRANSCODE).await;
+    assert!(output.stdout.is_empty(), "{output:?}");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
 }
 
 #[test]

@@ -6,9 +6,7 @@
 
 use std::error::Error;
 
-use tutk_runtime::tutk_session::{
-    CameraUrl, ClientConfig, ReconnectPolicy, SupervisorConfig, SupervisorEvent,
-};
+use tutk_runtime::tutk_session::{CameraUrl, ReconnectPolicy, SupervisorConfig, SupervisorEvent};
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -17,13 +15,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .ok_or("the URL of a camera is missing")?;
     let camera: CameraUrl = url.parse()?;
     let mut policy = ReconnectPolicy::default();
-    // Also retry if the first session fails, and resolve the name again at every attempt.
+    // Also retry if the first session fails.
     policy.retry_first = true;
-    policy.host.clone_from(&camera.host);
-    let address = (std::net::Ipv4Addr::UNSPECIFIED, camera.port).into();
-    let client = ClientConfig::new(address, camera.credentials);
+    let config = SupervisorConfig::for_url(camera, policy);
 
-    let mut session = tutk_runtime::Session::start(SupervisorConfig::new(client, policy))?;
+    let mut session = tutk_runtime::Session::start(config)?;
     loop {
         let event = tokio::select! {
             event = session.next_event() => event,

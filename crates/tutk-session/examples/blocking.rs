@@ -16,14 +16,14 @@
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
-use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _, UdpSocket};
+use std::net::{SocketAddr, ToSocketAddrs as _, UdpSocket};
 use std::process::ExitCode;
 use std::thread;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use tutk_session::{
-    CameraUrl, ClientConfig, Connect, Epoch, Event, Instant, ReconnectPolicy, Supervisor,
-    SupervisorConfig, SupervisorEvent, SupervisorOutput,
+    CameraUrl, Connect, Epoch, Event, Instant, ReconnectPolicy, Supervisor, SupervisorConfig,
+    SupervisorEvent, SupervisorOutput,
 };
 
 const USAGE: &str = "usage: blocking 'wyze://HOST[:PORT]?uid=…&enr=…&mac=…' FRAMES [FILE]";
@@ -48,12 +48,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     };
 
     // The host name is resolved before each attempt, so the address may change.
-    let mut policy = ReconnectPolicy::default();
-    policy.host.clone_from(&url.host);
-    let unspecified = SocketAddr::from((Ipv4Addr::UNSPECIFIED, url.port));
-    let mut client = ClientConfig::for_url(unspecified, url);
-    client.media.audio = false;
-    let config = SupervisorConfig::new(client, policy);
+    let mut config = SupervisorConfig::for_url(url, ReconnectPolicy::default());
+    config.client.media.audio = false;
     let mut seed = [0; 32];
     getrandom::fill(&mut seed)?;
     let mut supervisor = Supervisor::new(config, seed, epoch()?);

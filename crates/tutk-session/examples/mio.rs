@@ -86,8 +86,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// A client of the camera that receives video only.
 fn client(url: CameraUrl) -> Result<Client, Box<dyn Error>> {
-    let host = (url.host.as_deref().unwrap_or_default(), url.port);
-    let camera = host.to_socket_addrs()?.next().ok_or("no address")?;
+    let mut addresses = url.host_and_port().to_socket_addrs()?;
+    let camera = addresses.next().ok_or("no address")?;
     let mut config = ClientConfig::for_url(camera, url);
     config.media.audio = false;
     let epoch = Epoch {

@@ -50,7 +50,7 @@ async fn run() -> Result<(), Box<dyn Error>> {
         Some(path) => Box::new(File::create(path)?),
         None => Box::new(io::stdout().lock()),
     };
-    let addresses = resolve((url.host.as_deref().unwrap_or_default(), url.port)).await?;
+    let addresses = resolve(url.host_and_port()).await?;
     let &camera = addresses.first().ok_or("the host has no address")?;
 
     let socket = UdpSocket::bind(match camera.is_ipv4() {

@@ -140,6 +140,15 @@ pub struct Epoch {
 }
 
 impl Epoch {
+    /// A monotonic time, and the time since 1970-01-01 00:00 UTC at that moment.
+    #[must_use]
+    pub fn new(instant: impl Into<Instant>, unix: Duration) -> Self {
+        Self {
+            instant: instant.into(),
+            unix,
+        }
+    }
+
     /// Returns the time since 1970 at `now`.
     #[must_use]
     pub fn unix_at(&self, now: Instant) -> Duration {
