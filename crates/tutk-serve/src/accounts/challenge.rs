@@ -77,12 +77,14 @@ impl Challenge {
         headers
     }
 
-    /// Checks an `Authorization` header of a client at `peer`. `accepts_uri` returns `true` if the
-    /// signed URI belongs to the request.
+    /// Checks an `Authorization` header of a client at `peer`. `Basic` is refused unless the
+    /// connection `allows_plain` passwords. `accepts_uri` returns `true` if the signed URI belongs to
+    /// the request.
     pub(crate) fn check(
         &mut self,
         accounts: &Accounts,
         (now, peer): (Instant, IpAddr),
+        allows_plain: bool,
         method: &str,
         authorization: Option<&str>,
         accepts_uri: impl Fn(&str) -> bool,
@@ -91,7 +93,7 @@ impl Challenge {
             return Login::Done(Ok(User::ANONYMOUS));
         }
         match authorization.and_then(|header| Some((header, header.split_once(' ')?))) {
-            Some((header, (scheme, _))) if scheme.eq_ignore_ascii_case("Basic") => {
+            Some((header, (scheme, _))) if allows_plain && scheme.eq_ignore_ascii_case("Basic") => {
                 accounts.check_basic(now, peer, header)
             }
             Some((_, (scheme, rest))) if scheme.eq_ignore_ascii_case("Digest") => {

@@ -40,7 +40,7 @@ fn client() -> (Instant, IpAddr) {
 
 fn check(challenge: &mut Challenge, method: &str, response: Option<&str>) -> Result<(), AuthError> {
     done(
-        challenge.check(&accounts(), client(), method, response, |uri| {
+        challenge.check(&accounts(), client(), true, method, response, |uri| {
             uri == "rtsp://h/x"
         }),
     )
@@ -141,7 +141,7 @@ fn accepts_correct_passwords() {
     }
     let none = Accounts::none();
     assert_eq!(
-        done(challenge.check(&none, client(), "PLAY", None, |_| false)),
+        done(challenge.check(&none, client(), false, "PLAY", None, |_| false)),
         Ok(())
     );
 }
@@ -229,7 +229,14 @@ fn clones_share_the_budget_of_wrong_passwords() {
     let (now, peer) = client();
     let mut challenge = Challenge::new([7; 16]);
     let mut check = |accounts: &Accounts, now, authorization| {
-        done(challenge.check(accounts, (now, peer), "PLAY", Some(authorization), |_| true))
+        done(challenge.check(
+            accounts,
+            (now, peer),
+            true,
+            "PLAY",
+            Some(authorization),
+            |_| true,
+        ))
     };
     // anna:wrong, anna: and Mufasa:Circle of Life
     let (wrong, right) = ("Basic YW5uYTp3cm9uZw==", "Basic YW5uYTo=");

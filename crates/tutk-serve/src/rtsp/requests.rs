@@ -42,12 +42,9 @@ impl Connection {
         };
         let accounts = &self.config.accounts;
         let client = (self.now, self.config.peer.ip());
-        if header.is_some_and(is_basic) && !self.config.allow_plain_passwords {
-            return self.unauthenticated(&request, AuthError::Unauthorized);
-        }
-        let login = self
-            .challenge
-            .check(accounts, client, &request.name, header, accepts_uri);
+        let plain = self.config.allow_plain_passwords;
+        let challenge = &mut self.challenge;
+        let login = challenge.check(accounts, client, plain, &request.name, header, accepts_uri);
         match login {
             Login::Done(result) => self.logged_in(request, result),
             Login::Check(check) => {
@@ -338,10 +335,4 @@ impl Connection {
 /// Returns the sequence number of a request.
 fn cseq(request: &Request) -> Option<u32> {
     request.header("CSeq")?.parse().ok()
-}
-
-/// Returns `true` if credentials contain the password itself.
-fn is_basic(authorization: &str) -> bool {
-    let scheme = authorization.split(' ').next().unwrap_or_default();
-    scheme.eq_ignore_ascii_case("Basic")
 }

@@ -89,6 +89,19 @@ fn plain_passwords_need_an_encrypted_connection() {
     assert_eq!(client.request("DESCRIBE", URL, &[basic]).status, 403);
 }
 
+/// Some clients send credentials before they are asked.
+#[test]
+fn credentials_are_ignored_without_accounts() {
+    let mut with = config();
+    with.allow_plain_passwords = false;
+    let mut client = Client::new(with);
+    for scheme in ["Basic YW5uYTpzZWNyZXQ=", "Digest x", "Bearer x"] {
+        let header = format!("Authorization: {scheme}");
+        let response = client.request("DESCRIBE", URL, &[&header]);
+        assert_eq!(response.status, 200, "{scheme}");
+    }
+}
+
 #[test]
 fn hashed_password_is_checked_by_the_owner_and_once() {
     let mut accounts = Accounts::none();
