@@ -4,15 +4,15 @@
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use rand::SeedableRng as _;
 use rand::rngs::{StdRng, SysRng};
-use tokio::io::{AsyncRead as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _};
 use tokio::sync::{broadcast, watch};
 use tokio::time::Sleep;
 
@@ -31,9 +31,7 @@ const READ: usize = 4 << 10;
 
 type Description = Result<Arc<StreamDescription>, DescriptionError>;
 
-type PendingDescription = Pin<Box<dyn Future<Output = Description> + Send>>;
-
-type PendingPassword = Pin<Box<dyn Future<Output = bool> + Send>>;
+type Pending<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 struct Client {
     stream: Stream,
@@ -46,8 +44,8 @@ struct Client {
     writing: Bytes,
     /// Written bytes may wait in the TLS connection.
     flushing: bool,
-    describing: Option<PendingDescription>,
-    checking: Option<PendingPassword>,
+    describing: Option<Pending<Description>>,
+    checking: Option<Pending<bool>>,
     /// Keeps the camera connected from the first `DESCRIBE` until the connection ends.
     lease: Option<Lease>,
     viewer: Option<Viewer>,
@@ -322,24 +320,16 @@ async fn transfer(
         {
             return Poll::Ready(Input::Flushed(flushed));
         }
-        let Some(input) = &mut input else {
-            return Poll::Pending;
-        };
-        let mut bytes = [0; READ];
-        let mut buffer = ReadBuf::new(&mut bytes);
-        ready!(Pin::new(&mut *stream).poll_read(context, &mut buffer)).map_or_else(
-            |error| Poll::Ready(Input::Read(Err(error))),
-            |()| {
-                input.extend_from_slice(buffer.filled());
-                Poll::Ready(Input::Read(Ok(buffer.filled().len())))
-            },
-        )
+        match &mut input {
+            Some(input) => pin!(stream.read_buf(input)).poll(context).map(Input::Read),
+            None => Poll::Pending,
+        }
     })
     .await
 }
 
 /// Waits for a future, or forever if there is none.
-async fn pending<T>(future: Option<&mut Pin<Box<dyn Future<Output = T> + Send>>>) -> T {
+async fn pending<T>(future: Option<&mut Pending<T>>) -> T {
     match future {
         Some(future) => future.await,
         None => std::future::pending().await,
