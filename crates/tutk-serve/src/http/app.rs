@@ -7,7 +7,6 @@ use axum::routing::get;
 
 use super::config::HttpConfig;
 use super::health::{HEALTHY, READY};
-use super::login::LOGIN;
 use super::page::files;
 use super::problem::Problem;
 use super::routes::{page, routes};
@@ -61,9 +60,7 @@ impl HttpApp {
         let router = router
             .route(HEALTHY, get(health::healthy))
             .route(READY, get(health::ready));
-        let router = router.route(LOGIN, get(page));
         files()
-            .filter(|&path| path != LOGIN)
             .fold(router, |router, path| router.route(path, get(page)))
             .fallback(not_found)
             .method_not_allowed_fallback(wrong_method)
