@@ -134,8 +134,7 @@ pub(super) async fn all(
     headers: HeaderMap,
 ) -> Json<CamerasJson> {
     let mut cameras = Vec::new();
-    let all = state.hub.cameras();
-    for camera in all.into_iter().filter(|camera| user.sees(camera.name())) {
+    for camera in state.cameras(&user) {
         cameras.push(json(&state, &camera, &headers).await);
     }
     Json(CamerasJson { cameras })

@@ -137,15 +137,13 @@ pub(super) async fn events(
 /// Returns the states of all cameras that the user may see, as events.
 fn all_states(state: &AppState, user: &User) -> VecDeque<Event> {
     let id = state.events.newest_id();
-    let event = |camera: &Camera| {
-        let state = &StateJson::of(camera);
+    let event = |camera: Camera| {
+        let state = &StateJson::of(&camera);
         let camera = camera.name();
         let json = serde_json::to_string(&StateEvent { camera, state }).unwrap_or_default();
         Event::default().id(id.clone()).event("state").data(json)
     };
-    let cameras = state.hub.cameras();
-    let seen = cameras.iter().filter(|camera| user.sees(camera.name()));
-    seen.map(event).collect()
+    state.cameras(user).map(event).collect()
 }
 
 impl Subscription {

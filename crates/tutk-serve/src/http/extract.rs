@@ -86,9 +86,8 @@ impl FromRequestParts<AppState> for PathCamera {
                 Some(name) => format!("there is no camera {name:?}"),
                 None => "the camera name in the path is not UTF-8".to_owned(),
             };
-            let cameras = state.hub.cameras();
-            let names = cameras.iter().map(Camera::name);
-            let names = names.filter(|name| user.sees(name));
+            let cameras = state.cameras(&user);
+            let names = cameras.map(|camera| camera.name().to_owned());
             let advice = "see /api/cameras for all cameras";
             Problem::new(StatusCode::NOT_FOUND, error, advice).allowing(names)
         })

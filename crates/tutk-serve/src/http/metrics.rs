@@ -191,8 +191,7 @@ pub(super) async fn metrics(
     Administrator(user): Administrator,
 ) -> Response {
     let mut cameras = Vec::new();
-    let all = state.hub.cameras();
-    for camera in all.into_iter().filter(|camera| user.sees(camera.name())) {
+    for camera in state.cameras(&user) {
         let name = camera.name().to_owned();
         let stats = camera.stats().await;
         let rate = state.rate(&name, stats.bytes, stats.video_frames);

@@ -17,8 +17,8 @@ use super::problem::Problem;
 use super::rates::Rate;
 #[cfg(feature = "snapshot")]
 use super::snapshot_cache::SnapshotCache;
-use crate::accounts::Accounts;
-use crate::hub::Hub;
+use crate::accounts::{Accounts, User};
+use crate::hub::{Camera, Hub};
 use crate::listener::SHUTDOWN_TIMEOUT;
 
 /// The state of an `HttpApp`. Cloning shares it.
@@ -92,6 +92,12 @@ impl AppState {
             rates: Mutex::default(),
             shutdown: watch::Sender::new(false),
         }))
+    }
+
+    /// Returns the cameras that the user may see, by name.
+    pub(super) fn cameras(&self, user: &User) -> impl Iterator<Item = Camera> {
+        let cameras = self.hub.cameras().into_iter();
+        cameras.filter(|camera| user.sees(camera.name()))
     }
 
     pub(super) fn downgrade(&self) -> Weak<Shared> {
