@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 use serde_json::Value;
 use tutk_media::AudioFormat;
-use tutk_runtime::tutk_session::{Dialect, PhaseReport};
+use tutk_runtime::tutk_session::PhaseReport;
 use tutk_serve::recorder;
 
 use crate::failure::Failure;
@@ -172,8 +171,7 @@ pub(crate) struct Gap {
 pub(crate) struct FoundCamera {
     pub(crate) address: String,
     pub(crate) uid: String,
-    #[serde(serialize_with = "dialect_name")]
-    pub(crate) dialect: Arc<Dialect>,
+    pub(crate) dialect: Cow<'static, str>,
     pub(crate) ms: f64,
     /// The name in the configuration file.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -252,13 +250,6 @@ impl Report {
 }
 
 /// Converts a duration, rounded to three decimals.
-pub(crate) fn dialect_name<S: Serializer>(
-    dialect: &Arc<Dialect>,
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&dialect.name)
-}
-
 pub(crate) fn milliseconds(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }

@@ -240,7 +240,7 @@ fn describe(found: &DiscoveredCamera, known: &[Known]) -> FoundCamera {
         address: found.address.to_string(),
         // Escaped, because it comes from the network.
         uid: found.uid.as_bytes().escape_ascii().to_string(),
-        dialect: Arc::clone(&found.dialect),
+        dialect: found.dialect.name.clone(),
         ms: milliseconds(found.round_trip),
         name: known.and_then(|known| known.name.clone()),
         model: known.and_then(|known| known.model.clone()),
@@ -251,7 +251,7 @@ fn describe(found: &DiscoveredCamera, known: &[Known]) -> FoundCamera {
 fn common_dialect(cameras: &[FoundCamera]) -> Option<Cow<'static, str>> {
     let first = &cameras.first()?.dialect;
     let same = cameras.iter().all(|camera| camera.dialect == *first);
-    same.then(|| first.name.clone())
+    same.then(|| first.clone())
 }
 
 fn header() -> String {
@@ -266,7 +266,7 @@ fn row(camera: &FoundCamera) -> String {
         "{:<22} {:<20} {:<10} {:>7.1} ms  {:<16} {}",
         camera.address,
         camera.uid,
-        camera.dialect.name,
+        camera.dialect,
         camera.ms,
         camera.name.as_deref().unwrap_or("-"),
         camera.model.as_deref().unwrap_or("-"),

@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
-use tutk_runtime::tutk_session::{Dialect, Phase};
+use tutk_runtime::tutk_session::Phase;
 
 use super::stream::StreamReport;
-use crate::report::{self, PhaseTime};
+use crate::report::PhaseTime;
 
 /// Everything that the steps have found. It contains no UID, key or password.
 #[derive(Debug, Clone, Default, Serialize)]
@@ -187,8 +186,7 @@ pub(crate) struct QueryAnswer {
     pub(crate) same_address: bool,
     /// It contains the camera's UID.
     pub(crate) own_uid: bool,
-    #[serde(serialize_with = "report::dialect_name")]
-    pub(crate) dialect: Arc<Dialect>,
+    pub(crate) dialect: Cow<'static, str>,
     pub(crate) ms: f64,
 }
 

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use rand::TryRng as _;
@@ -123,7 +122,7 @@ fn answer(asked: SocketAddr, uid: Uid, found: &DiscoveredCamera) -> QueryAnswer 
         from: found.address,
         same_address: found.address.ip().to_canonical() == asked.ip().to_canonical(),
         own_uid: found.uid == uid,
-        dialect: Arc::clone(&found.dialect),
+        dialect: found.dialect.name.clone(),
         ms: milliseconds(found.round_trip),
     }
 }

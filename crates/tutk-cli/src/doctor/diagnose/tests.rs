@@ -21,7 +21,7 @@ fn answer(from: &str, own_uid: bool) -> QueryAnswer {
         from: address(from),
         same_address: address(from).ip() == address(HERE).ip(),
         own_uid,
-        dialect: Dialect::TRANSCODE.into(),
+        dialect: Dialect::TRANSCODE.name,
         ms: 1.0,
     }
 }

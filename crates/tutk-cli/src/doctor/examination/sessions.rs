@@ -27,7 +27,7 @@ impl Examination {
         let answered = |dialect: &Dialect| {
             self.seen
                 .answers(kind)
-                .any(|answer| answer.same_address && *answer.dialect == *dialect)
+                .any(|answer| answer.same_address && answer.dialect == dialect.name)
         };
         Dialect::ALL.into_iter().find(answered).map(Arc::new)
     }
