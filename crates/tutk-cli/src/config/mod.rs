@@ -150,23 +150,14 @@ pub(crate) fn merge_into(
     offers: &[Offer],
 ) -> Result<(PathBuf, Vec<Vec<Outcome>>), Failure> {
     let path = path(file)?;
-    let shown = path.display().to_string();
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => Zeroizing::new(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Zeroizing::default(),
-        Err(error) => {
-            return Err(Failure::usage(
-                PHASE,
-                format!("{shown}: {error}"),
-                "make the file readable",
-            ));
-        }
-    };
-    let (merged, outcomes) = merge::merge(&text, offers, &|name| std::env::var(name))
-        .map_err(|what| Failure::usage(PHASE, format!("{shown}, {what}"), "correct it first"))?;
+    let text = read_or_empty(&path)?;
+    let (merged, outcomes) =
+        merge::merge(&text, offers, &|name| std::env::var(name)).map_err(|what| {
+            let what = format!("{}, {what}", path.display());
+            Failure::usage(PHASE, what, "correct it first")
+        })?;
     if !merged.is_empty() {
-        crate::private_file::write(&path, &merged)
-            .map_err(|error| Failure::write("output", &shown, &error))?;
+        save(&path, &merged)?;
     }
     Ok((path, outcomes))
 }
@@ -182,7 +173,6 @@ pub(crate) fn write_host(
     enr: Option<&str>,
 ) -> Result<(), Failure> {
     let (path, text) = open(file)?;
-    let shown = path.display().to_string();
     let read = |text: &str| Contents::read(text, enr, &|name| std::env::var(name));
     let written = |contents: &Contents| {
         let mut cameras = contents.cameras.iter();
@@ -197,11 +187,11 @@ pub(crate) fn write_host(
             .ok_or_else(|| failed.to_owned())
     });
     let changed = changed.map_err(|what| {
+        let shown = path.display();
         let what = format!("{shown}: cannot change the host of {name:?}: {what}");
         Failure::usage(PHASE, what, format!("set it to {host} yourself"))
     })?;
-    crate::private_file::write(&path, &changed)
-        .map_err(|error| Failure::write("output", &shown, &error))
+    save(&path, &changed)
 }
 
 /// Writes the hash of a user's password into the file, which is created if it does not exist.
@@ -215,31 +205,20 @@ pub(crate) fn write_password(
     hash: &str,
 ) -> Result<PathBuf, Failure> {
     let path = path(file)?;
-    let shown = path.display().to_string();
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => Zeroizing::new(text),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Zeroizing::default(),
-        Err(error) => {
-            let what = format!("{shown}: {error}");
-            return Err(Failure::usage(PHASE, what, "make the file readable"));
-        }
-    };
+    let text = read_or_empty(&path)?;
     let read = |text: &str| Contents::read(text, None, &|name| std::env::var(name));
     let changed = users::with_password(&text, user, hash).and_then(|changed| {
         let written = users::has_password(&read(&changed).users, user, hash);
         let failed = "it is written in an unusual way";
         written.then_some(changed).ok_or_else(|| failed.to_owned())
     });
-    let changed = Zeroizing::new(changed.map_err(|what| {
+    let changed = changed.map_err(|what| {
+        let shown = path.display();
         let what = format!("{shown}: cannot change the password of {user:?}: {what}");
-        Failure::usage(
-            PHASE,
-            what,
-            "correct it, or write the hash of `tutk passwd` yourself",
-        )
-    })?);
-    crate::private_file::write(&path, &changed)
-        .map_err(|error| Failure::write("output", &shown, &error))?;
+        let advice = "correct it, or write the hash of `tutk passwd` yourself";
+        Failure::usage(PHASE, what, advice)
+    })?;
+    save(&path, &changed)?;
     Ok(path)
 }
 
@@ -272,6 +251,24 @@ fn open(file: Option<&Path>) -> Result<(PathBuf, Zeroizing<String>), Failure> {
             Err(Failure::usage(PHASE, what, advice))
         }
     }
+}
+
+/// Reads a file, which is empty if it does not exist.
+#[cfg(any(feature = "cloud", feature = "serve"))]
+fn read_or_empty(path: &Path) -> Result<Zeroizing<String>, Failure> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Zeroizing::new(text)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Zeroizing::default()),
+        Err(error) => {
+            let what = format!("{}: {error}", path.display());
+            Err(Failure::usage(PHASE, what, "make the file readable"))
+        }
+    }
+}
+
+fn save(path: &Path, text: &str) -> Result<(), Failure> {
+    let written = crate::private_file::write(path, text);
+    written.map_err(|error| Failure::write("output", &path.display().to_string(), &error))
 }
 
 impl Contents {
