@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 pub(crate) const ENR_VARIABLE: &str = "TUTK_ENR";
 
 /// Text that holds a secret. It is redacted in `Debug` and zeroed on drop.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct SecretText(Zeroizing<String>);
 
 impl SecretText {

@@ -3,6 +3,7 @@
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 use tutk_serve::{Account, Accounts, Role};
+use zeroize::Zeroizing;
 
 use super::host::quoted;
 use super::reader::{Reader, Section};
@@ -15,23 +16,13 @@ const KEYS: [&str; 3] = ["password", "role", "cameras"];
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Users(Vec<User>);
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 struct User {
     name: String,
     password: SecretText,
     role: Role,
     /// `None` for all cameras.
     cameras: Option<Vec<String>>,
-}
-
-impl PartialEq for User {
-    fn eq(&self, other: &Self) -> bool {
-        let parts = |user: &Self| {
-            let password = user.password.reveal().to_owned();
-            (user.name.clone(), password, user.role, user.cameras.clone())
-        };
-        parts(self) == parts(other)
-    }
 }
 
 impl User {
@@ -148,7 +139,11 @@ fn from_table<'a>(
 ///
 /// # Errors
 /// Says why the text cannot be changed.
-pub(super) fn with_password(text: &str, name: &str, hash: &str) -> Result<String, String> {
+pub(super) fn with_password(
+    text: &str,
+    name: &str,
+    hash: &str,
+) -> Result<Zeroizing<String>, String> {
     let document = DeTable::parse(text).map_err(|error| error.message().to_owned())?;
     let users = document.get_ref().get("users");
     let users = users.and_then(|users| users.get_ref().as_table());
@@ -164,13 +159,16 @@ pub(super) fn with_password(text: &str, name: &str, hash: &str) -> Result<String
         .ok_or_else(|| format!("the user {name:?} has a table without `password`"))?;
     let (before, rest) = text.split_at_checked(span.start).unwrap_or((text, ""));
     let after = rest.get(span.len()..).unwrap_or_default();
-    Ok(format!("{before}{}{after}", quoted(hash).as_str()))
+    let hash = quoted(hash);
+    Ok(Zeroizing::new(format!("{before}{}{after}", *hash)))
 }
 
 /// Adds a user below the header `[users]`, or at the end with the header.
-fn with_user(text: &str, name: &str, hash: &str) -> String {
-    let entry = format!("{} = {}\n", quoted(name).as_str(), quoted(hash).as_str());
-    let mut changed = String::new();
+fn with_user(text: &str, name: &str, hash: &str) -> Zeroizing<String> {
+    let entry = format!("{} = {}\n", *quoted(name), *quoted(hash));
+    // Not moved while it grows, because the old memory would not be zeroed.
+    let len = text.len() + entry.len() + "\n\n[users]\n".len();
+    let mut changed = Zeroizing::new(String::with_capacity(len));
     let mut lines = text.split_inclusive('\n');
     for line in lines.by_ref() {
         changed.push_str(line);
@@ -187,8 +185,12 @@ fn with_user(text: &str, name: &str, hash: &str) -> String {
     if !changed.is_empty() && !changed.ends_with('\n') {
         changed.push('\n');
     }
-    let gap = if changed.is_empty() { "" } else { "\n" };
-    format!("{changed}{gap}[users]\n{entry}")
+    if !changed.is_empty() {
+        changed.push('\n');
+    }
+    changed.push_str("[users]\n");
+    changed.push_str(&entry);
+    changed
 }
 
 /// Returns `true` if the user has this password.
@@ -225,7 +227,8 @@ mod tests {
                 "[users.ben]\npassword = \"$h\"\nrole = \"view\"\n",
             ),
         ] {
-            assert_eq!(with_password(text, "ben", "$h").unwrap(), expected);
+            let changed = with_password(text, "ben", "$h").unwrap();
+            assert_eq!(*changed, expected);
         }
         assert!(with_password("[users]\nben = {}\n", "ben", "$h").is_err());
         assert!(with_password("[users\n", "ben", "$h").is_err());
