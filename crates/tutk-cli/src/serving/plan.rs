@@ -10,7 +10,7 @@ use tutk_serve::recorder::Target;
 use tutk_serve::{Accounts, Keep, check_listen};
 
 use crate::args::serve::ServeArgs;
-use crate::config::{CaptureFile, Contents, Network, Users};
+use crate::config::{CaptureFile, Contents, Network, ServeTable, Users};
 use crate::dialect_choice::DialectChoice;
 use crate::failure::Failure;
 use crate::listen::Listen;
@@ -80,21 +80,8 @@ impl Plan {
                 "add one (docs/cameras.md), run `tutk cloud cameras --write`, or use --demo";
             return Err(Failure::usage("arguments", what, advice));
         }
-        let servers = Servers {
-            rtsp: address(args.rtsp.or(serve.rtsp), RTSP_PORT),
-            rtsp_udp: serve.rtsp_udp.unwrap_or(true),
-            rtsps: listen(serve.rtsps),
-            http: address(args.http.or(serve.http), HTTP_PORT),
-            https: listen(serve.https),
-            certificate: serve.certificate,
-            folder: path.parent().unwrap_or(Path::new("")).to_owned(),
-            allow_plain_auth: serve.allow_plain_auth,
-            http_names: serve.http_names,
-            trusted_proxies: serve.trusted_proxies,
-            users,
-            no_auth: args.no_auth || serve.no_auth,
-        };
-        servers.check()?;
+        let (network, keep) = (serve.network.clone(), serve.keep);
+        let servers = Servers::new(args, serve, users, path.parent())?;
         let mut all = BTreeMap::new();
         for named in cameras {
             let serving = named.serving;
@@ -107,8 +94,8 @@ impl Plan {
             let sound = serving.sound.unwrap_or(true);
             let plan = CameraPlan {
                 camera: named.camera,
-                network: named.network.or(&serve.network),
-                keep: serving.keep.or(serve.keep),
+                network: named.network.or(&network),
+                keep: serving.keep.or(keep),
                 sound,
                 dialect: serving.dialect.unwrap_or(DialectChoice::Auto),
                 resend: serving.resend.unwrap_or(ResendChoice::Auto),
@@ -129,26 +116,38 @@ impl Plan {
         args: &ServeArgs,
         cameras: BTreeMap<String, CameraPlan>,
     ) -> Result<Self, Failure> {
-        let servers = Servers {
-            rtsp: address(args.rtsp, RTSP_PORT),
-            rtsp_udp: true,
-            rtsps: None,
-            http: address(args.http, HTTP_PORT),
-            https: None,
-            certificate: None,
-            folder: PathBuf::new(),
-            allow_plain_auth: false,
-            http_names: Vec::new(),
-            trusted_proxies: Vec::new(),
-            users: Users::default(),
-            no_auth: args.no_auth,
-        };
-        servers.check()?;
+        let servers = Servers::new(args, ServeTable::default(), Users::default(), None)?;
         Ok(Self { servers, cameras })
     }
 }
 
 impl Servers {
+    /// Combines the command line, which takes precedence, with `[serve]` of a file in `folder`.
+    fn new(
+        args: &ServeArgs,
+        serve: ServeTable,
+        users: Users,
+        folder: Option<&Path>,
+    ) -> Result<Self, Failure> {
+        let local = |port| Some((Ipv4Addr::LOCALHOST, port).into());
+        let servers = Self {
+            rtsp: address(args.rtsp.or(serve.rtsp), local(RTSP_PORT)),
+            rtsp_udp: serve.rtsp_udp.unwrap_or(true),
+            rtsps: address(serve.rtsps, None),
+            http: address(args.http.or(serve.http), local(HTTP_PORT)),
+            https: address(serve.https, None),
+            certificate: serve.certificate,
+            folder: folder.map(Path::to_owned).unwrap_or_default(),
+            allow_plain_auth: serve.allow_plain_auth,
+            http_names: serve.http_names,
+            trusted_proxies: serve.trusted_proxies,
+            users,
+            no_auth: args.no_auth || serve.no_auth,
+        };
+        servers.check()?;
+        Ok(servers)
+    }
+
     /// Returns an error if other machines have access without authentication.
     fn check(&self) -> Result<(), Failure> {
         let accounts = self.accounts()?;
@@ -268,17 +267,10 @@ fn is_same(one: &CameraUrl, other: &CameraUrl) -> bool {
     rest(one) == rest(other) && keys(&one.credentials) == keys(&other.credentials)
 }
 
-/// Returns the address of a listener without a default.
-fn listen(listen: Option<Listen>) -> Option<SocketAddr> {
+/// Returns the address of a listener, which is `default` if nothing is configured.
+fn address(listen: Option<Listen>, default: Option<SocketAddr>) -> Option<SocketAddr> {
     match listen {
-        Some(Listen::At(address)) => Some(address),
-        None | Some(Listen::Off) => None,
-    }
-}
-
-fn address(listen: Option<Listen>, port: u16) -> Option<SocketAddr> {
-    match listen {
-        None => Some((Ipv4Addr::LOCALHOST, port).into()),
+        None => default,
         Some(Listen::Off) => None,
         Some(Listen::At(address)) => Some(address),
     }
