@@ -1,8 +1,8 @@
-//! Who may read recordings, and directories on the disk.
+//! The permissions of recordings.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{DirBuilder, OpenOptions};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Who may read the files and directories that a recording creates. Only Unix distinguishes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -12,7 +12,7 @@ pub enum FileAccess {
     Owner,
     /// Also its group: modes 0640 and 0750.
     Group,
-    /// Everyone: modes 0644 and 0755.
+    /// All users of the system: modes 0644 and 0755.
     Everyone,
 }
 
@@ -22,14 +22,7 @@ impl FileAccess {
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(
-            &mut options,
-            match self {
-                Self::Owner => 0o600,
-                Self::Group => 0o640,
-                Self::Everyone => 0o644,
-            },
-        );
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, self.modes().0);
         options
     }
 
@@ -38,33 +31,17 @@ impl FileAccess {
         let mut builder = DirBuilder::new();
         builder.recursive(true);
         #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(
-            &mut builder,
-            match self {
-                Self::Owner => 0o700,
-                Self::Group => 0o750,
-                Self::Everyone => 0o755,
-            },
-        );
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, self.modes().1);
         builder.create(path)
     }
-}
 
-/// The number of directories above a new file that may be new as well.
-const NEW_FOLDERS: usize = 4;
-
-/// Flushes the directories above a new file to the disk, so that the file has its name after a
-/// power failure.
-pub(super) fn sync_folders(file: &Path) {
-    for folder in file.ancestors().skip(1).take(NEW_FOLDERS) {
-        let folder = match folder.as_os_str().is_empty() {
-            true => PathBuf::from("."),
-            false => folder.to_owned(),
-        };
-        // Not every system can open or flush a directory.
-        if let Err(error) = File::open(&folder).and_then(|open| open.sync_all()) {
-            tracing::debug!(folder = %folder.display(), %error, "directory not flushed");
-            return;
+    /// Returns the modes of files and of directories.
+    #[cfg(unix)]
+    fn modes(self) -> (u32, u32) {
+        match self {
+            Self::Owner => (0o600, 0o700),
+            Self::Group => (0o640, 0o750),
+            Self::Everyone => (0o644, 0o755),
         }
     }
 }

@@ -7,10 +7,13 @@ use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use super::access::{FileAccess, sync_folders};
+use super::access::FileAccess;
 
 /// The largest interval between flushes to the disk. Longer MP4 fragments are flushed immediately.
 const SYNC_INTERVAL: Duration = Duration::from_millis(500);
+
+/// The number of directories above a new file that may be new as well.
+const NEW_FOLDERS: usize = 4;
 
 /// An open output.
 #[derive(Debug)]
@@ -180,5 +183,21 @@ impl Syncer {
             thread: thread.ok()?,
             asked: None,
         })
+    }
+}
+
+/// Flushes the directories above a new file to the disk, so that the file has its name after a
+/// power failure.
+fn sync_folders(file: &Path) {
+    for folder in file.ancestors().skip(1).take(NEW_FOLDERS) {
+        let folder = match folder.as_os_str().is_empty() {
+            true => Path::new("."),
+            false => folder,
+        };
+        // Not every system can open or flush a directory.
+        if let Err(error) = File::open(folder).and_then(|open| open.sync_all()) {
+            tracing::debug!(folder = %folder.display(), %error, "directory not flushed");
+            return;
+        }
     }
 }
