@@ -47,7 +47,7 @@ impl Output {
     /// Opens a file. It is not truncated before [`begin`](Self::begin). Without `overwrite`, an
     /// existing file is an error. Devices and pipes are not.
     pub(super) fn open(path: &Path, overwrite: bool, access: FileAccess) -> io::Result<Self> {
-        match access.new_file().open(path) {
+        match access.create_file(path) {
             Ok(file) => Self::new(file, Some(path.to_owned())),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                 if !overwrite && path.is_file() {

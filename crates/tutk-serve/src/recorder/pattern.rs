@@ -105,7 +105,7 @@ impl Pattern {
         }
         for number in 1..=MAX_SAME {
             let path = numbered(&path, number);
-            match access.new_file().open(&path) {
+            match access.create_file(&path) {
                 Ok(file) => return Ok((path, file)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(error),
