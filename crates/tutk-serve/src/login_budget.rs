@@ -48,7 +48,7 @@ struct Failures {
 /// A check of a password. It counts as a failure, until [`LoginBudget::succeed`] takes that back.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Reservation {
-    peer: IpAddr,
+    pub(crate) peer: IpAddr,
     /// `None` if no account has the name.
     pub(crate) account: Option<usize>,
     /// How long the client has to wait if the password is wrong.

@@ -182,6 +182,11 @@ impl Accounts {
         password: &[u8],
     ) -> Login {
         let index = self.index(name);
+        // Locked to the end, so that one of several equal attempts reserves.
+        let mut pending = self.verifier.pending();
+        if let Some(check) = pending.find(self, peer, name, password) {
+            return Login::Check(check);
+        }
         let reservation = match self.budget.reserve(now, peer, index) {
             Ok(reservation) => reservation,
             Err(wait) => return Login::Done(Err(AuthError::Delayed(wait))),
@@ -193,11 +198,12 @@ impl Accounts {
         // Wrong names, and wrong passwords of all accounts, take as long as a hash.
         let account = index.and_then(|index| self.all.get(index));
         let hash = account.and_then(|account| account.secret.hash());
-        let check = PasswordCheck::new(self.clone(), reservation, hash, password);
-        match check.is_known() {
-            true => Login::Done(check.complete(true)),
-            false => Login::Check(check),
+        let check = PasswordCheck::new(self.clone(), reservation, hash, name, password);
+        if check.is_known() {
+            return Login::Done(self.checked(&reservation, true));
         }
+        pending.push(&check);
+        Login::Check(check)
     }
 
     /// Checks a plain password with `is_right`, if the budget of the account and the address allows

@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher as _, PasswordVerifier as _};
@@ -10,12 +11,13 @@ use rand::TryRng as _;
 use rand::rngs::SysRng;
 use sha2::Sha256;
 use sha2::digest::Digest as _;
+use subtle::ConstantTimeEq as _;
 use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::{Accounts, AuthError, User};
 use crate::error::Error;
-use crate::login_budget::Reservation;
+use crate::login_budget::{Reservation, prefix};
 
 /// The start of hashes.
 const PREFIX: &str = "$argon2id$";
@@ -34,7 +36,7 @@ const MAX_PARALLEL: usize = 2;
 const MAX_KNOWN: usize = 64;
 
 /// A hash that no password has, for names without an account.
-const NOBODY: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm8gc3VjaCBhY2NvdW50$\
+const DUMMY_HASH: &str = "$argon2id$v=19$m=19456,t=2,p=1$bm8gc3VjaCBhY2NvdW50$\
     AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
 
 /// Returns an Argon2id hash of a password, for [`Account::new`](super::Account::new). It takes some
@@ -98,6 +100,7 @@ pub(super) struct Verifier {
     /// Random. `None` if the system has no randomness; then nothing is remembered.
     key: Option<Zeroizing<[u8; 32]>>,
     known: Mutex<VecDeque<[u8; 32]>>,
+    pending: Mutex<PendingChecks>,
     parallel: Arc<Semaphore>,
 }
 
@@ -108,6 +111,7 @@ impl Default for Verifier {
         Self {
             key: random.then_some(key),
             known: Mutex::default(),
+            pending: Mutex::default(),
             parallel: Arc::new(Semaphore::new(MAX_PARALLEL)),
         }
     }
@@ -132,6 +136,10 @@ impl Verifier {
         tag.update(password.len().to_le_bytes());
         tag.update(key.as_slice());
         Some(tag.finalize().into())
+    }
+
+    pub(super) fn pending(&self) -> MutexGuard<'_, PendingChecks> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns how many checks could begin at once.
@@ -165,6 +173,7 @@ pub struct PasswordCheck(Arc<Pending>);
 struct Pending {
     accounts: Accounts,
     reservation: Reservation,
+    name: Vec<u8>,
     /// `None` if the password is wrong, and only the time has to pass.
     hash: Option<Arc<PasswordHash>>,
     password: Zeroizing<Vec<u8>>,
@@ -176,12 +185,14 @@ impl PasswordCheck {
         accounts: Accounts,
         reservation: Reservation,
         hash: Option<Arc<PasswordHash>>,
+        name: &[u8],
         password: &[u8],
     ) -> Self {
         Self(Arc::new(Pending {
             accounts,
             reservation,
             hash,
+            name: name.to_vec(),
             password: Zeroizing::new(password.to_vec()),
             result: OnceLock::new(),
         }))
@@ -209,7 +220,7 @@ impl PasswordCheck {
         match &self.0.hash {
             Some(hash) => verify(hash),
             None => {
-                let _ = PasswordHash::new(NOBODY).map(|nobody| verify(&nobody));
+                let _ = PasswordHash::new(DUMMY_HASH).map(|hash| verify(&hash));
                 false
             }
         }
@@ -225,7 +236,7 @@ impl PasswordCheck {
             let permit = parallel.acquire_owned().await;
             let checked = tokio::task::spawn_blocking(move || {
                 let _permit = permit;
-                self.complete(self.verify())
+                self.complete_with(|| self.verify())
             });
             checked.await
         });
@@ -234,6 +245,11 @@ impl PasswordCheck {
 
     /// Completes the check with its result. The first one counts.
     pub(crate) fn complete(&self, right: bool) -> Result<User, AuthError> {
+        self.complete_with(|| right)
+    }
+
+    /// Completes the check. Clones that are completed meanwhile wait for the result.
+    fn complete_with(&self, is_right: impl FnOnce() -> bool) -> Result<User, AuthError> {
         let Pending {
             accounts,
             reservation,
@@ -241,12 +257,48 @@ impl PasswordCheck {
             ..
         } = &*self.0;
         let complete = || {
+            let right = is_right();
             if right && let Some(tag) = self.tag() {
                 accounts.verifier.remember(tag);
             }
             accounts.checked(reservation, right)
         };
         result.get_or_init(complete).clone()
+    }
+}
+
+/// The checks that are not complete. An attempt with the name and the password of one of them joins
+/// it, and is not counted: otherwise, a client that sends several requests at once would use up the
+/// budget with its right password.
+#[derive(Default)]
+pub(super) struct PendingChecks(Vec<Weak<Pending>>);
+
+impl PendingChecks {
+    /// Returns the check of the same attempt from the same address.
+    pub(super) fn find(
+        &self,
+        accounts: &Accounts,
+        peer: IpAddr,
+        name: &[u8],
+        password: &[u8],
+    ) -> Option<PasswordCheck> {
+        let same = |check: &Arc<Pending>| {
+            check.result.get().is_none()
+                // Clones of the accounts may differ.
+                && Arc::ptr_eq(&check.accounts.all, &accounts.all)
+                && prefix(check.reservation.peer) == prefix(peer)
+                && check.name == name
+                && check.password.ct_eq(password).into()
+        };
+        let mut pending = self.0.iter().filter_map(Weak::upgrade);
+        pending.find(same).map(PasswordCheck)
+    }
+
+    pub(super) fn push(&mut self, check: &PasswordCheck) {
+        let is_pending = |check: Arc<Pending>| check.result.get().is_none();
+        self.0
+            .retain(|check| check.upgrade().is_some_and(is_pending));
+        self.0.push(Arc::downgrade(&check.0));
     }
 }
 

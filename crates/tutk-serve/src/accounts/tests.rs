@@ -341,12 +341,44 @@ fn pending(accounts: &Accounts, name: &str, password: &str) -> PasswordCheck {
     }
 }
 
+#[tokio::test]
+async fn equal_attempts_at_the_same_time_are_one_check() {
+    let accounts = with_hash();
+    for (password, expected) in [("hashed", Ok(())), ("wrong", Err(AuthError::Wrong))] {
+        let attempts = 0..3 * MAX_FAILURES;
+        let attempts: Vec<_> = attempts
+            .map(|_| pending(&accounts, "ben", password).run())
+            .collect();
+        for attempt in attempts {
+            assert_eq!(attempt.await.map(|_| ()), expected);
+        }
+    }
+    // Also without an account. Otherwise, the number of delayed attempts would show which names
+    // exist.
+    let one = pending(&accounts, "carl", "x");
+    assert_eq!(one, pending(&accounts, "carl", "x"));
+    let mut changed = accounts.clone();
+    changed.add("dora", "x").unwrap();
+    for other in [
+        pending(&accounts, "carl", "y"),
+        pending(&accounts, "ben", "x"),
+        pending(&changed, "carl", "x"),
+    ] {
+        assert_ne!(one, other);
+    }
+    let (now, _) = client();
+    let elsewhere = accounts.check_password(now, [192, 0, 2, 10].into(), b"carl", b"x");
+    assert!(matches!(elsewhere, Login::Check(other) if other != one));
+    assert_eq!(one.complete(false), Err(AuthError::Wrong));
+    assert_ne!(one, pending(&accounts, "carl", "x"));
+}
+
 /// The future of a request is dropped when the client disconnects.
 #[tokio::test]
-async fn checks_that_nobody_waits_for_are_limited_and_completed() {
+async fn abandoned_checks_are_limited_and_completed() {
     let accounts = with_hash();
-    for _ in 1..MAX_FAILURES {
-        drop(pending(&accounts, "ben", "wrong").run());
+    for number in 1..MAX_FAILURES {
+        drop(pending(&accounts, "ben", &format!("wrong {number}")).run());
     }
     let right = pending(&accounts, "ben", "hashed");
     drop(right.clone().run());
