@@ -62,7 +62,7 @@ impl User {
         self.with(|identity| identity.role = role)
     }
 
-    pub(super) fn with_cameras(self, cameras: BTreeSet<String>) -> Self {
+    pub(crate) fn with_cameras(self, cameras: BTreeSet<String>) -> Self {
         self.with(|identity| identity.cameras = Some(cameras))
     }
 

@@ -8,13 +8,12 @@ use std::time::Duration;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName};
 use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use serde::Serialize;
-use tokio::sync::broadcast;
+use tokio::sync::watch;
 use utoipa::ToSchema;
 
 use super::camera_state::StateJson;
-use super::event_log::LogEntry;
 use super::extract::Authenticated;
 use super::responses::Errors;
 use super::state::{AppState, Shared, Shutdown};
@@ -46,11 +45,11 @@ pub(super) struct MissedEvent {
 /// The event stream of one client.
 struct Subscription {
     state: AppState,
-    shutdown: Shutdown,
     user: User,
-    receiver: broadcast::Receiver<LogEntry>,
-    /// Events that are sent before new ones.
-    first: VecDeque<Event>,
+    changes: watch::Receiver<()>,
+    /// The number of the user's newest event that is queued or sent.
+    number: u64,
+    queue: VecDeque<Event>,
 }
 
 /// Publishes changes of camera states until the app is dropped or shuts down.
@@ -119,24 +118,31 @@ pub(super) async fn events(
     let last = headers
         .get(LAST_EVENT_ID)
         .and_then(|last| last.to_str().ok());
-    let (receiver, missed) = state.events.subscribe(last, &user);
+    let mut shutdown = state.shutdown();
+    let last = last.and_then(|last| state.events.number(last, &user));
+    let number = last.unwrap_or_else(|| state.events.count(&user));
     let subscription = Subscription {
-        first: missed.unwrap_or_else(|| all_states(&state, &user)),
+        number,
+        queue: match last {
+            Some(_) => VecDeque::new(),
+            None => all_states(&state, &user, number),
+        },
         user,
-        shutdown: state.shutdown(),
-        receiver,
+        changes: state.events.changes(),
         state,
     };
     let stream = stream::unfold(subscription, async |mut subscription: Subscription| {
         let event = subscription.next().await?;
         Some((Ok(event), subscription))
     });
+    let stream = stream.take_until(async move { shutdown.started().await });
     Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }
 
-/// Returns the states of all cameras that the user may see, as events.
-fn all_states(state: &AppState, user: &User) -> VecDeque<Event> {
-    let id = state.events.newest_id();
+/// Returns the states of all cameras that the user may see, as events with the id of the one with
+/// this number.
+fn all_states(state: &AppState, user: &User, number: u64) -> VecDeque<Event> {
+    let id = state.events.id(number);
     let event = |camera: Camera| {
         let state = &StateJson::of(&camera);
         let camera = camera.name();
@@ -147,26 +153,24 @@ fn all_states(state: &AppState, user: &User) -> VecDeque<Event> {
 }
 
 impl Subscription {
-    /// Returns the next event, or `None` when the server shuts down.
+    /// Waits for the next event.
     async fn next(&mut self) -> Option<Event> {
         loop {
-            if let Some(first) = self.first.pop_front() {
-                return Some(first);
+            if let Some(event) = self.queue.pop_front() {
+                return Some(event);
             }
-            let next = tokio::select! {
-                next = self.receiver.recv() => next,
-                () = self.shutdown.started() => return None,
-            };
-            match next {
-                Ok(entry) if !entry.is_for(&self.user) => {}
-                Ok(entry) => return Some(self.state.events.event(&entry)),
-                Err(broadcast::error::RecvError::Lagged(events)) => {
+            self.changes.mark_unchanged();
+            match self.state.events.after(&mut self.number, &self.user) {
+                Ok(events) => self.queue = events,
+                Err(events) => {
                     let json = serde_json::to_string(&MissedEvent { events }).unwrap_or_default();
-                    self.first = all_states(&self.state, &self.user);
-                    self.first
-                        .push_front(Event::default().event("missed").data(json));
+                    let missed = Event::default().event("missed").data(json);
+                    self.queue = all_states(&self.state, &self.user, self.number);
+                    self.queue.push_front(missed);
                 }
-                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+            if self.queue.is_empty() {
+                self.changes.changed().await.ok()?;
             }
         }
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tutk_runtime::tutk_session::Codec;
-use tutk_serve::RecordingState;
+use tutk_serve::{Account, RecordingState, Role};
 
-use crate::client::{StreamingResponse, TestServer};
-use crate::common::{FPS, H264, camera_config, next_video_frame, with_timeout};
+use crate::client::{StreamingResponse, TestServer, basic};
+use crate::common::{FPS, H264, camera_config, next_video_frame, settings, with_timeout};
 use crate::stream::camera_with_audio;
 
 /// The type, data and ID of an event.
@@ -25,7 +25,11 @@ impl Events {
         let headers = last
             .map(|last| format!("Last-Event-ID: {last}\r\n"))
             .unwrap_or_default();
-        let stream = server.open("GET", "/api/events", &headers, "").await;
+        Self::open_with(server, &headers).await
+    }
+
+    async fn open_with(server: &TestServer, headers: &str) -> Self {
+        let stream = server.open("GET", "/api/events", headers, "").await;
         assert_eq!(stream.status, 200);
         assert_eq!(stream.header("content-type"), Some("text/event-stream"));
         Self {
@@ -106,10 +110,7 @@ async fn events_report_changes() {
             "{\"value\":\"dim\"}",
         )
         .await;
-    server
-        .hub
-        .add("back", crate::common::settings(&server.camera))
-        .unwrap();
+    server.hub.add("back", settings(&server.camera)).unwrap();
     assert_eq!(events.next_state("back").await, "idle");
     server.hub.remove("back").await;
     let (kind, removed, _) = loop {
@@ -147,6 +148,54 @@ async fn events_report_changes() {
     tokio::time::sleep(Duration::from_secs(60)).await;
     server.http.close().await;
     assert!(with_timeout(waiting).await.unwrap() >= 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ids_do_not_reveal_events_of_hidden_cameras() {
+    let server = TestServer::with(
+        camera_config(H264, FPS),
+        |_| {},
+        |http| {
+            http.accounts.add("anna", "anna").unwrap();
+            let eve = Account::new("eve", "eve").unwrap().with_role(Role::View);
+            http.accounts.add_account(eve.with_cameras(["back"]));
+        },
+    )
+    .await;
+    let back = server.hub.add("back", settings(&server.camera)).unwrap();
+    let recording = async |events: &mut Events, camera: &str, state: &str| loop {
+        let (_, data, id) = events.next().await.unwrap();
+        assert!(["front", "back"].contains(&data["camera"].as_str().unwrap()));
+        if data["camera"] == camera && data["recording"] == state {
+            return id.unwrap();
+        }
+    };
+    let (anna, eve) = (basic("anna", "anna"), basic("eve", "eve"));
+    let mut all = Events::open_with(&server, &anna).await;
+    let mut seen = Events::open_with(&server, &eve).await;
+    back.set_recording(RecordingState::On);
+    let before = recording(&mut seen, "back", "on").await;
+    recording(&mut all, "back", "on").await;
+    for (state, name) in [(RecordingState::On, "on"), (RecordingState::Off, "off")] {
+        server.front.set_recording(state);
+        recording(&mut all, "front", name).await;
+    }
+    // The state at the start of another connection has the same id.
+    let mut again = Events::open_with(&server, &eve).await;
+    assert_eq!(recording(&mut again, "back", "on").await, before);
+    let resumed = format!("{eve}Last-Event-ID: {before}\r\n");
+    let mut resumed = Events::open_with(&server, &resumed).await;
+    back.set_recording(RecordingState::Off);
+    let (run, number) = before.split_once('-').unwrap();
+    let next = format!("{run}-{}", number.parse::<u64>().unwrap() + 1);
+    for events in [&mut seen, &mut again, &mut resumed] {
+        let (_, data, id) = events.next().await.unwrap();
+        assert_eq!(
+            (data["camera"].as_str(), id),
+            (Some("back"), Some(next.clone()))
+        );
+    }
+    server.close().await;
 }
 
 /// Returns all samples by name and labels.
