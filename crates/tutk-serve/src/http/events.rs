@@ -17,6 +17,7 @@ use super::camera_state::StateJson;
 use super::extract::Authenticated;
 use super::responses::Errors;
 use super::state::{AppState, Shared, Shutdown};
+use super::stop::Stop;
 use crate::accounts::User;
 use crate::hub::Camera;
 
@@ -113,12 +114,12 @@ pub(super) async fn watch(weak: Weak<Shared>, mut shutdown: Shutdown) {
 pub(super) async fn events(
     State(state): State<AppState>,
     Authenticated(user): Authenticated,
+    mut stop: Stop,
     headers: HeaderMap,
 ) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     let last = headers
         .get(LAST_EVENT_ID)
         .and_then(|last| last.to_str().ok());
-    let mut shutdown = state.shutdown();
     let last = last.and_then(|last| state.events.number(last, &user));
     let number = last.unwrap_or_else(|| state.events.count(&user));
     let subscription = Subscription {
@@ -135,7 +136,7 @@ pub(super) async fn events(
         let event = subscription.next().await?;
         Some((Ok(event), subscription))
     });
-    let stream = stream.take_until(async move { shutdown.started().await });
+    let stream = stream.take_until(async move { stop.requested().await });
     Sse::new(stream).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }
 

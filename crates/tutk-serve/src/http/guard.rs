@@ -18,6 +18,7 @@ use ipnet::IpNet;
 
 use super::health::is_health_check;
 use super::login::{LOGIN, is_public};
+use super::login_cookies::Session;
 use super::problem::Problem;
 use super::server::{HTTPS, IsTls};
 use super::state::AppState;
@@ -57,9 +58,17 @@ const ALWAYS: [(HeaderName, &str); 5] = [
 pub(super) async fn guard(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let (mut parts, body) = request.into_parts();
     let mut response = match check(&state, &parts).await {
-        Ok(Admitted { user, cookie }) => {
+        Ok(admitted) => {
+            let Admitted {
+                user,
+                session,
+                cookie,
+            } = admitted;
             if let Some(user) = user {
                 parts.extensions.insert(user);
+            }
+            if let Some(session) = session {
+                parts.extensions.insert(session);
             }
             let mut response = next.run(Request::from_parts(parts, body)).await;
             if let Some(cookie) = cookie {
@@ -84,9 +93,12 @@ pub(super) async fn guard(State(state): State<AppState>, request: Request, next:
 }
 
 /// A request that may be served.
+#[derive(Default)]
 struct Admitted {
-    /// `None` for what everybody may read.
+    /// `None` for pages that need no authentication.
     user: Option<User>,
+    /// The session of a request with a login cookie.
+    session: Option<Session>,
     /// The login cookie to set.
     cookie: Option<HeaderValue>,
 }
@@ -117,7 +129,7 @@ async fn check(state: &AppState, request: &Parts) -> Result<Admitted, Refusal> {
     }
     let path = request.uri.path();
     if is_health_check(path) {
-        return Ok(Admitted::nobody());
+        return Ok(Admitted::public());
     }
     let host = host(request)?;
     if state.accounts.allows_anonymous()
@@ -146,7 +158,7 @@ async fn check(state: &AppState, request: &Parts) -> Result<Admitted, Refusal> {
         return Err(secure.map_or(Refusal::Problem(problem), Refusal::Redirect));
     }
     if is_public(path) {
-        return Ok(Admitted::nobody());
+        return Ok(Admitted::public());
     }
     let admitted = match authenticate(state, request).await {
         // A page without credentials is one that a person has opened.
@@ -158,11 +170,9 @@ async fn check(state: &AppState, request: &Parts) -> Result<Admitted, Refusal> {
 }
 
 impl Admitted {
-    fn nobody() -> Self {
-        Self {
-            user: None,
-            cookie: None,
-        }
+    /// Admits a request that needs no authentication.
+    fn public() -> Self {
+        Self::default()
     }
 }
 
@@ -297,18 +307,21 @@ fn is_origin(origin: &str, host: &Authority) -> bool {
 
 /// Checks HTTP Basic (RFC 7617) or the login cookie.
 async fn authenticate(state: &AppState, request: &Parts) -> Result<Admitted, Problem> {
-    let admitted = |user| Admitted {
-        user: Some(user),
-        cookie: None,
-    };
     if state.accounts.allows_anonymous() {
-        return Ok(admitted(User::ANONYMOUS));
+        return Ok(Admitted {
+            user: Some(User::ANONYMOUS),
+            ..Admitted::default()
+        });
     }
     let client = Client::of(state, request);
     client.check_transport(state)?;
     let headers = &request.headers;
-    if let Some(user) = state.login_cookies.authenticate(headers) {
-        return Ok(admitted(user));
+    if let Some((user, session)) = state.login_cookies.authenticate(headers) {
+        return Ok(Admitted {
+            user: Some(user),
+            session: Some(session),
+            cookie: None,
+        });
     }
     // A challenge makes a browser ask for the password, although the page has a form for it. A
     // browser that opens a URL needs it to use the name and the password in the URL.
@@ -334,6 +347,7 @@ async fn authenticate(state: &AppState, request: &Parts) -> Result<Admitted, Pro
     let cookie = state.login_cookies.set_shared(&user, client.secure);
     Ok(Admitted {
         user: Some(user),
+        session: None,
         cookie,
     })
 }

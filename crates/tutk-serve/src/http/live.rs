@@ -15,11 +15,10 @@ use super::extract::{CameraPath, PathCamera};
 use super::media::{self, AudioParameter, StreamQuery};
 use super::problem::Problem;
 use super::responses::Errors;
-use super::state::{AppState, Shutdown};
+use super::state::AppState;
+use super::stop::{Stop, Stopped};
 use super::stream;
-use super::websocket::{
-    Disconnected, GOING_AWAY, Incoming, SWITCHING, Socket, UNSUPPORTED, Upgrade,
-};
+use super::websocket::{Disconnected, Incoming, SWITCHING, Socket, UNSUPPORTED, Upgrade};
 use crate::error::Error;
 use crate::hub::{
     AudioTrack, Camera, LiveFrame, MuxFormat, MuxedFrame, Muxer, StreamDescription, Viewer,
@@ -82,7 +81,7 @@ struct Live {
     camera: Camera,
     socket: Socket,
     viewer: Viewer,
-    shutdown: Shutdown,
+    stop: Stop,
     format: MuxFormat,
     /// The newest reported state.
     state: Option<StateJson>,
@@ -101,7 +100,7 @@ struct Live {
 /// Why the stream ends.
 enum End {
     Disconnected,
-    Shutdown,
+    Stopped(Stopped),
     UnexpectedMessage,
     Problem(Problem),
 }
@@ -128,12 +127,13 @@ pub(super) async fn live(
     State(state): State<AppState>,
     PathCamera(camera): PathCamera,
     AudioParameter(audio): AudioParameter,
+    stop: Stop,
     upgrade: Upgrade,
     request: Request,
 ) -> Response {
     let label = stream::label(&request, "live");
     drop(request);
-    let (slot, shutdown) = (state.stream_slot(), state.shutdown());
+    let slot = state.stream_slot();
     upgrade.start(async move |socket| {
         let _slot = match slot {
             Ok(slot) => slot,
@@ -146,7 +146,7 @@ pub(super) async fn live(
             camera,
             socket,
             viewer,
-            shutdown,
+            stop,
             format: MuxFormat::Mp4(audio.unwrap_or(AudioTrack::Flac)),
             state: None,
             muxer: None,
@@ -160,11 +160,7 @@ pub(super) async fn live(
         log_limited!(info, camera = live.camera.name(), "browser disconnected");
         match end {
             End::Disconnected => {}
-            End::Shutdown => {
-                socket
-                    .close(GOING_AWAY, "the server is shutting down")
-                    .await
-            }
+            End::Stopped(stopped) => socket.stop(stopped).await,
             End::UnexpectedMessage => socket.close(UNSUPPORTED, "no messages are expected").await,
             End::Problem(problem) => socket.fail(problem).await,
         }
@@ -179,7 +175,7 @@ impl Live {
             let event = tokio::select! {
                 event = self.viewer.next_event() => event,
                 message = self.socket.next() => return Err(unexpected(&message)),
-                () = self.shutdown.started() => return Err(End::Shutdown),
+                stopped = self.stop.requested() => return Err(End::Stopped(stopped)),
             };
             match event {
                 Some(ViewerEvent::Frame(frame)) => self.send_frame(&frame).await?,
@@ -217,7 +213,7 @@ impl Live {
                 // The hub keeps the sender alive.
                 _ = changes.changed() => {}
                 message = self.socket.next() => return Err(unexpected(&message)),
-                () = self.shutdown.started() => return Err(End::Shutdown),
+                stopped = self.stop.requested() => return Err(End::Stopped(stopped)),
             }
         }
     }
@@ -321,14 +317,14 @@ impl Live {
     async fn send(&mut self, message: &LiveMessage<'_>) -> Result<(), End> {
         tokio::select! {
             sent = self.socket.send_json(message) => Ok(sent?),
-            () = self.shutdown.started() => Err(End::Shutdown),
+            stopped = self.stop.requested() => Err(End::Stopped(stopped)),
         }
     }
 
     async fn send_bytes(&mut self, bytes: Bytes) -> Result<(), End> {
         tokio::select! {
             sent = self.socket.send(bytes) => Ok(sent?),
-            () = self.shutdown.started() => Err(End::Shutdown),
+            stopped = self.stop.requested() => Err(End::Stopped(stopped)),
         }
     }
 }

@@ -9,6 +9,7 @@ use axum::http::header::{COOKIE, HeaderMap};
 use rand::TryRng as _;
 use rand::rngs::SysRng;
 use subtle::{Choice, ConstantTimeEq as _};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::accounts::User;
@@ -40,6 +41,22 @@ struct Cookie {
     /// Set after HTTP Basic. All clients of the user that use it get the same cookie.
     shared: bool,
     since: Instant,
+    /// Set when the session ends.
+    ended: watch::Sender<bool>,
+}
+
+/// The session of a login cookie.
+#[derive(Debug, Clone)]
+pub(super) struct Session(watch::Receiver<bool>);
+
+impl Session {
+    /// Waits until the session ends by a logout, or by the limits of sessions. A session that
+    /// expires only admits no further requests. Cancel-safe.
+    pub(super) async fn ended(&mut self) {
+        if self.0.wait_for(|ended| *ended).await.is_err() {
+            std::future::pending().await
+        }
+    }
 }
 
 impl LoginCookies {
@@ -50,17 +67,17 @@ impl LoginCookies {
         }
     }
 
-    /// Returns the user of a request's valid cookie. The time does not depend on which cookie
-    /// matches.
-    pub(super) fn authenticate(&self, headers: &HeaderMap) -> Option<User> {
+    /// Returns the user and the session of a request's valid cookie. The time does not depend on
+    /// which cookie matches.
+    pub(super) fn authenticate(&self, headers: &HeaderMap) -> Option<(User, Session)> {
         let sent = self.sent(headers);
-        let mut user = None;
+        let mut found = None;
         for cookie in self.lock().iter().filter(|cookie| cookie.is_valid()) {
             if cookie.is_among(&sent) {
-                user = Some(cookie.user.clone());
+                found = Some((cookie.user.clone(), Session(cookie.ended.subscribe())));
             }
         }
-        user
+        found
     }
 
     /// Returns the `Set-Cookie` header for a client that has logged in with HTTP Basic, or `None`
@@ -87,7 +104,13 @@ impl LoginCookies {
     /// the cookie.
     pub(super) fn log_out(&self, headers: &HeaderMap) -> Option<HeaderValue> {
         let sent = self.sent(headers);
-        self.lock().retain(|cookie| !cookie.is_among(&sent));
+        self.lock().retain(|cookie| {
+            let logged_out = cookie.is_among(&sent);
+            if logged_out {
+                cookie.end();
+            }
+            !logged_out
+        });
         self.header("", Duration::ZERO, false)
     }
 
@@ -122,11 +145,13 @@ fn issue(cookies: &mut VecDeque<Cookie>, user: &User, shared: bool) -> Option<St
     let mut random = [0; 16];
     SysRng.try_fill_bytes(&mut random).ok()?;
     let own = |cookie: &Cookie| cookie.user == *user;
-    if cookies.iter().filter(|cookie| own(cookie)).count() >= MAX_COOKIES_PER_USER {
-        let oldest = cookies.iter().position(own);
-        oldest.and_then(|oldest| cookies.remove(oldest));
-    } else if cookies.len() >= MAX_COOKIES {
-        cookies.pop_front();
+    let oldest = if cookies.iter().filter(|cookie| own(cookie)).count() >= MAX_COOKIES_PER_USER {
+        cookies.iter().position(own)
+    } else {
+        (cookies.len() >= MAX_COOKIES).then_some(0)
+    };
+    if let Some(cookie) = oldest.and_then(|oldest| cookies.remove(oldest)) {
+        cookie.end();
     }
     let token = hex(&random);
     cookies.push_back(Cookie {
@@ -134,6 +159,7 @@ fn issue(cookies: &mut VecDeque<Cookie>, user: &User, shared: bool) -> Option<St
         user: user.clone(),
         shared,
         since: Instant::now(),
+        ended: watch::Sender::new(false),
     });
     Some(token)
 }
@@ -141,6 +167,10 @@ fn issue(cookies: &mut VecDeque<Cookie>, user: &User, shared: bool) -> Option<St
 impl Cookie {
     fn is_valid(&self) -> bool {
         self.since.elapsed() < COOKIE_LIFETIME
+    }
+
+    fn end(&self) {
+        self.ended.send_replace(true);
     }
 
     fn is_among(&self, sent: &[&str]) -> bool {
@@ -217,7 +247,7 @@ mod tests {
         let anna = token(cookies.set_new(&user("anna"), false));
         let ben = token(cookies.set_new(&user("ben"), false));
         let name = |cookie: &str| {
-            let user = cookies.authenticate(&with(cookie))?;
+            let (user, _) = cookies.authenticate(&with(cookie))?;
             Some(user.name().to_owned())
         };
         assert_eq!(name(&anna).as_deref(), Some("anna"));

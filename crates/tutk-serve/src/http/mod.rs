@@ -52,9 +52,10 @@
 //! With [`Accounts`](crate::Accounts), every URL but the login page needs HTTP Basic or a login
 //! cookie, and the [`Role`](crate::Role) of the user must allow the request. `POST /login` with
 //! `{"name": …, "password": …}` starts a session and sets its cookie, `POST /logout` ends it, and
-//! `/api/user` returns the user. Browsers do not send Basic with WebSockets, so Basic sets a
+//! `/api/user` returns the user. The end of a session also ends its streams, WebSockets and events.
+//! Browsers do not send Basic with WebSockets, so Basic sets a
 //! cookie, too. Cookies are `HttpOnly` and `SameSite=Strict`, `Secure` over TLS, and kept in memory
-//! for a day ([`COOKIE_LIFETIME`]). After [`MAX_FAILURES`] wrong passwords for an account from one
+//! for a day ([`COOKIE_LIFETIME`]). A stream that runs when its cookie expires continues. After [`MAX_FAILURES`] wrong passwords for an account from one
 //! address, further attempts have to wait, one second at first and [`MAX_LOGIN_DELAY`] at most.
 //! RTSP counts them, too, if it has a clone of the accounts.
 //!
@@ -95,6 +96,7 @@
 //! |---|---|
 //! | 1001 | the server is shutting down |
 //! | 1003 | the client sent a message |
+//! | 4401 | the user has logged out |
 //! | 4404 | the camera was removed |
 //! | 4501 | the camera's video codec is not supported |
 //! | 4503 | too many viewers |
@@ -155,6 +157,7 @@ mod snapshot;
 #[cfg(feature = "snapshot")]
 mod snapshot_cache;
 mod state;
+mod stop;
 mod stream;
 mod talk;
 mod websocket;

@@ -11,7 +11,7 @@ use tutk_media::{Codec, Error as MediaError, SNAPSHOT_QUALITY};
 use super::problem::Problem;
 use super::snapshot_cache::{CachedSnapshot, Snapshot};
 use super::state::AppState;
-use super::stream;
+use super::stop::Stopped;
 use crate::error::Error;
 use crate::hub::{Camera, CameraState, LiveFrame, ViewerEvent};
 
@@ -28,7 +28,7 @@ pub(super) async fn response(
     let mut shutdown = state.shutdown();
     let jpeg = tokio::select! {
         jpeg = jpeg(cached, camera, label) => jpeg?,
-        () = shutdown.started() => return Err(stream::shutting_down()),
+        () = shutdown.started() => return Err(Stopped::Shutdown.into()),
     };
     Ok(([(CONTENT_TYPE, "image/jpeg")], jpeg).into_response())
 }

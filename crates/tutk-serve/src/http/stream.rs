@@ -10,8 +10,8 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody};
 use axum::extract::{ConnectInfo, Request, State};
+use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_TYPE, HeaderName};
-use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use hyper::body::Frame;
@@ -22,6 +22,7 @@ use super::media::{self, AudioParameter, StreamQuery};
 use super::problem::Problem;
 use super::responses::{Binary, Errors};
 use super::state::{AppState, StreamSlot};
+use super::stop::{Stop, Stopped};
 use crate::hub::{AudioTrack, Camera, MuxFormat, MuxedFrame, Muxer, Viewer, ViewerEvent};
 use crate::log_limit::log_limited;
 
@@ -50,8 +51,8 @@ struct Streaming {
     release: Pin<Box<Sleep>>,
     /// The stream ends after the queue.
     ended: bool,
-    /// Completes when the server shuts down.
-    shutdown: Pin<Box<dyn Future<Output = ()> + Send>>,
+    /// Completes when the stream must end.
+    stop: Pin<Box<dyn Future<Output = Stopped> + Send>>,
     _slot: StreamSlot,
 }
 
@@ -71,10 +72,11 @@ pub(super) async fn mp4(
     State(state): State<AppState>,
     PathCamera(camera): PathCamera,
     AudioParameter(audio): AudioParameter,
+    stop: Stop,
     request: Request,
 ) -> Result<Response, Problem> {
     let format = MuxFormat::Mp4(audio.unwrap_or(AudioTrack::Camera));
-    start(&state, &camera, label(&request, "mp4"), "video/mp4", format).await
+    start(&state, &camera, label(&request, "mp4"), stop, format).await
 }
 
 /// Endless MPEG transport stream
@@ -92,10 +94,11 @@ pub(super) async fn mp4(
 pub(super) async fn ts(
     State(state): State<AppState>,
     PathCamera(camera): PathCamera,
+    stop: Stop,
     request: Request,
 ) -> Result<Response, Problem> {
     let label = label(&request, "ts");
-    start(&state, &camera, label, "video/mp2t", MuxFormat::Ts).await
+    start(&state, &camera, label, stop, MuxFormat::Ts).await
 }
 
 /// Returns the label of a viewer in statistics: the kind of output, and the client's address.
@@ -106,27 +109,23 @@ pub(super) fn label(request: &Request, kind: &str) -> String {
     }
 }
 
-/// The error for requests while the server shuts down.
-pub(super) fn shutting_down() -> Problem {
-    let error = "the server is shutting down";
-    let problem = Problem::new(StatusCode::SERVICE_UNAVAILABLE, error, "try again later");
-    problem.retry_after(10)
-}
-
 async fn start(
     state: &AppState,
     camera: &Camera,
     label: String,
-    content: &'static str,
+    mut stop: Stop,
     format: MuxFormat,
 ) -> Result<Response, Problem> {
+    let content = match format {
+        MuxFormat::Mp4(_) => "video/mp4",
+        MuxFormat::Ts => "video/mp2t",
+    };
     let slot = state.stream_slot()?;
-    let mut shutdown = state.shutdown();
     // Subscribes before the description is known, so that no frame is missed.
     let viewer = camera.watch(label);
     let described = tokio::select! {
         described = camera.description() => described,
-        () = shutdown.started() => return Err(shutting_down()),
+        stopped = stop.requested() => return Err(stopped.into()),
     };
     let description = described.map_err(|error| {
         log_limited!(info, camera = camera.name(), %error, content, "cannot start a stream");
@@ -155,7 +154,7 @@ async fn start(
         holds_audio: false,
         release: Box::pin(sleep(AUDIO_HOLD)),
         ended: false,
-        shutdown: Box::pin(async move { shutdown.started().await }),
+        stop: Box::pin(async move { stop.requested().await }),
         _slot: slot,
     };
     let mut response = Body::new(streaming).into_response();
@@ -189,7 +188,7 @@ impl HttpBody for Streaming {
                     continue;
                 }
                 Poll::Pending => {
-                    ready!(self.shutdown.as_mut().poll(context));
+                    ready!(self.stop.as_mut().poll(context));
                     None
                 }
             };

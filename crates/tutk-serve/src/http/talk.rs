@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use bytes::Bytes;
@@ -17,8 +16,8 @@ use utoipa::ToSchema;
 use super::extract::{CameraPath, Controller, PathCamera};
 use super::problem::Problem;
 use super::responses::Errors;
-use super::state::{AppState, Shutdown};
-use super::websocket::{GOING_AWAY, Incoming, NORMAL, SWITCHING, Socket, Upgrade};
+use super::stop::{Stop, Stopped};
+use super::websocket::{Incoming, NORMAL, SWITCHING, Socket, Upgrade};
 use crate::error::Error;
 use crate::hub::{Camera, HubTalker};
 use crate::log_limit::log_limited;
@@ -56,7 +55,7 @@ pub(super) enum TalkCommand {
 /// Why talking failed.
 enum End {
     Disconnected,
-    Shutdown,
+    Stopped(Stopped),
     Problem(Problem),
 }
 
@@ -90,21 +89,16 @@ type Playback = JoinHandle<Result<Duration, Error>>;
     responses((status = 101, description = SWITCHING), Errors<403, 404, 426>),
 )]
 pub(super) async fn talk(
-    State(state): State<AppState>,
     PathCamera(camera): PathCamera,
     Controller(_): Controller,
+    mut stop: Stop,
     upgrade: Upgrade,
 ) -> Response {
-    let mut shutdown = state.shutdown();
     upgrade.start(
-        async move |mut socket| match serve(&camera, &mut socket, &mut shutdown).await {
+        async move |mut socket| match serve(&camera, &mut socket, &mut stop).await {
             Ok(()) => socket.close(NORMAL, "all audio was played").await,
             Err(End::Disconnected) => {}
-            Err(End::Shutdown) => {
-                socket
-                    .close(GOING_AWAY, "the server is shutting down")
-                    .await
-            }
+            Err(End::Stopped(stopped)) => socket.stop(stopped).await,
             Err(End::Problem(problem)) => {
                 log_limited!(info, camera = camera.name(), %problem, "talking failed");
                 socket.fail(problem).await;
@@ -113,7 +107,7 @@ pub(super) async fn talk(
     )
 }
 
-async fn serve(camera: &Camera, socket: &mut Socket, shutdown: &mut Shutdown) -> Result<(), End> {
+async fn serve(camera: &Camera, socket: &mut Socket, stop: &mut Stop) -> Result<(), End> {
     let opening = async {
         let format = talk_format(camera).await?;
         let talker = camera.talk().await?;
@@ -121,7 +115,7 @@ async fn serve(camera: &Camera, socket: &mut Socket, shutdown: &mut Shutdown) ->
     };
     let (format, talker) = tokio::select! {
         opened = opening => opened?,
-        () = shutdown.started() => return Err(End::Shutdown),
+        stopped = stop.requested() => return Err(End::Stopped(stopped)),
         message = socket.next() => return Err(match message {
             Incoming::Closed => End::Disconnected,
             _ => invalid("the backchannel is not open yet", "wait for the message `ready`").into(),
@@ -141,7 +135,7 @@ async fn serve(camera: &Camera, socket: &mut Socket, shutdown: &mut Shutdown) ->
         PcmEncoder::new(format.format).map_err(|error| unsupported(&error.to_string()))?;
     let (sender, receiver) = mpsc::channel(QUEUE);
     let mut playback = tokio::spawn(play(talker, encoder, format, receiver));
-    let result = receive(socket, shutdown, rate, sender, &mut playback).await;
+    let result = receive(socket, stop, rate, sender, &mut playback).await;
     if result.is_err() {
         // Dropping the talker closes the backchannel.
         playback.abort();
@@ -191,7 +185,7 @@ async fn talk_format(camera: &Camera) -> Result<TalkFormat, Problem> {
 /// Forwards audio to `playback` until the client ends it. Returns its duration.
 async fn receive(
     socket: &mut Socket,
-    shutdown: &mut Shutdown,
+    stop: &mut Stop,
     rate: u32,
     sender: mpsc::Sender<Vec<i16>>,
     playback: &mut Playback,
@@ -202,7 +196,7 @@ async fn receive(
         let message = tokio::select! {
             message = socket.next() => message,
             ended = &mut *playback => return Err(played(ended).err().unwrap_or(End::Disconnected)),
-            () = shutdown.started() => return Err(End::Shutdown),
+            stopped = stop.requested() => return Err(End::Stopped(stopped)),
             () = tokio::time::sleep_until(received + TALK_SILENCE) => {
                 let error = format!("no audio for {} s", TALK_SILENCE.as_secs());
                 let advice = "open the backchannel when there is audio to send";
@@ -231,7 +225,7 @@ async fn receive(
                 tokio::select! {
                     // If the playback task has ended, its result is read in the next round.
                     sent = sender.send(samples) => drop(sent),
-                    () = shutdown.started() => return Err(End::Shutdown),
+                    stopped = stop.requested() => return Err(End::Stopped(stopped)),
                 }
             }
         }
@@ -240,7 +234,7 @@ async fn receive(
     drop(sender);
     tokio::select! {
         ended = playback => played(ended),
-        () = shutdown.started() => Err(End::Shutdown),
+        stopped = stop.requested() => Err(End::Stopped(stopped)),
     }
 }
 

@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 
 use super::problem::{Body, Problem};
 use super::state::AppState;
+use super::stop::Stopped;
 use crate::admission::ConnectionSlot;
 
 /// The maximum length of a close reason (RFC 6455 section 5.5).
@@ -35,7 +36,7 @@ const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Close codes (RFC 6455 section 7.4.1).
 pub(super) const NORMAL: u16 = 1_000;
-pub(super) const GOING_AWAY: u16 = 1_001;
+const GOING_AWAY: u16 = 1_001;
 const PROTOCOL_ERROR: u16 = 1_002;
 pub(super) const UNSUPPORTED: u16 = 1_003;
 const INVALID_TEXT: u16 = 1_007;
@@ -180,6 +181,14 @@ impl Socket {
         };
         if self.send_json(&message).await.is_ok() {
             self.close(problem.close_code(), &problem.body.error).await;
+        }
+    }
+
+    /// Closes the WebSocket because it must end.
+    pub(super) async fn stop(self, stopped: Stopped) {
+        match stopped {
+            Stopped::Shutdown => self.close(GOING_AWAY, "the server is shutting down").await,
+            Stopped::LoggedOut => self.fail(stopped.into()).await,
         }
     }
 

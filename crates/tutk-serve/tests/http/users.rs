@@ -1,14 +1,17 @@
 //! Logging in and out, roles, and cameras of users.
 
 use serde_json::json;
-use tutk_serve::{Account, HttpConfig, Role, hash_password};
+use tutk_runtime::tutk_session::Codec;
+use tutk_runtime::tutk_simulator::SimulatorConfig;
+use tutk_serve::{Account, HttpConfig, RecordingState, Role, hash_password};
 
-use crate::client::{TestServer, WebSocket, basic};
+use crate::client::{TestServer, WebSocket, WebSocketMessage, basic};
 use crate::common::{FPS, H264, camera_config, settings};
+use crate::stream::camera_with_audio;
 
 /// Anna is an administrator, carl controls, dora watches, eve watches another camera. The passwords
 /// are the names.
-async fn start() -> TestServer {
+async fn start(camera: SimulatorConfig) -> TestServer {
     let accounts = |http: &mut HttpConfig| {
         let account = |name: &str, role| Account::new(name, name).unwrap().with_role(role);
         let hashed = Account::new("dora", &hash_password("dora").unwrap()).unwrap();
@@ -21,7 +24,7 @@ async fn start() -> TestServer {
             http.accounts.add_account(account);
         }
     };
-    let server = TestServer::with(camera_config(H264, FPS), |_| {}, accounts).await;
+    let server = TestServer::with(camera, |_| {}, accounts).await;
     server.hub.add("back", settings(&server.camera)).unwrap();
     server
 }
@@ -40,7 +43,7 @@ async fn log_in(server: &TestServer, name: &str) -> String {
 
 #[tokio::test(start_paused = true)]
 async fn users_log_in_and_out() {
-    let server = start().await;
+    let server = start(camera_config(H264, FPS)).await;
     for file in ["/login", "/login.js", "/style.css", "/icon.svg"] {
         assert_eq!(server.get(file).await.status, 200, "{file}");
     }
@@ -78,8 +81,57 @@ async fn users_log_in_and_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn streams_of_a_session_end_when_its_user_logs_out() {
+    let server = start(camera_with_audio(H264, Codec::Pcmu)).await;
+    let first = log_in(&server, "carl").await;
+    let second = log_in(&server, "carl").await;
+    let mut streams = Vec::new();
+    for headers in [&first, &second, &basic("carl", "carl")] {
+        for path in ["/front/stream.mp4", "/front/stream.ts", "/api/events"] {
+            let mut stream = server.open("GET", path, headers, "").await;
+            assert_eq!(stream.status, 200, "{path}");
+            stream.next_chunk().await.unwrap();
+            streams.push(stream);
+        }
+    }
+    let socket = async |path: &str, headers: &str| {
+        let opened = WebSocket::open(server.address(), path, headers).await;
+        let mut socket = opened.ok().unwrap();
+        socket.json().await;
+        socket
+    };
+    let mut watching = socket("/front/live", &first).await;
+    let mut others = socket("/front/live", &second).await;
+    let mut talking = socket("/front/talk", &first).await;
+
+    assert_eq!(server.send("POST", "/logout", &first, "").await.status, 204);
+    let others_streams = streams.split_off(3);
+    for mut stream in streams {
+        // Bytes that were sent before.
+        while stream.next_chunk().await.is_some() {}
+    }
+    for socket in [&mut watching, &mut talking] {
+        assert_eq!(socket.failure().await.1, 4401);
+    }
+    server.front.set_recording(RecordingState::On);
+    for mut stream in others_streams {
+        for _ in 0..2 {
+            stream.next_chunk().await.unwrap();
+        }
+    }
+    loop {
+        match others.next().await {
+            WebSocketMessage::Binary(_) => break,
+            WebSocketMessage::Json(json) => assert_ne!(json["type"], "error"),
+            closed => panic!("{closed:?}"),
+        }
+    }
+    server.close().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn wrong_logins_are_refused_and_limited() {
-    let server = start().await;
+    let server = start(camera_config(H264, FPS)).await;
     let send = async |body: &str| server.send("POST", "/login", JSON, body).await;
     send("{}").await.problem(400);
     send(r#"{"name": "anna", "password": "x", "more": 1}"#)
@@ -107,7 +159,7 @@ async fn wrong_logins_are_refused_and_limited() {
 
 #[tokio::test(start_paused = true)]
 async fn roles_limit_what_users_may_do() {
-    let server = start().await;
+    let server = start(camera_config(H264, FPS)).await;
     let control = "/api/cameras/front/controls/night-vision";
     for (method, path, body, statuses) in [
         ("GET", "/api/cameras/front", "", [200, 200, 200, 404]),
@@ -152,7 +204,7 @@ async fn roles_limit_what_users_may_do() {
 
 #[tokio::test(start_paused = true)]
 async fn users_see_their_cameras_only() {
-    let server = start().await;
+    let server = start(camera_config(H264, FPS)).await;
     let names = async |name: &str| {
         let response = server
             .send("GET", "/api/cameras", &basic(name, name), "")

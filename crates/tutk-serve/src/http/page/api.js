@@ -94,6 +94,8 @@ export function listen(handlers, link) {
     };
     source.onerror = () => {
       link(false);
+      // Opens the login page if the session has ended.
+      user().catch(() => null);
       // Browsers reconnect, but not after every error.
       source.close();
       setTimeout(open, backoff.next());
