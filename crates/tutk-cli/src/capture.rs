@@ -7,13 +7,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytesize::ByteSize;
 use tutk_dissect::Error;
 use tutk_dissect::capture::{CaptureWriter, WriterOptions};
 use tutk_runtime::{ObservedDatagram, Observer};
 
+use crate::clock::unix_time;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::new_file;
@@ -236,11 +237,10 @@ fn write(
     }
     let packets = writer.packets();
     if result.is_ok() {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let received = counters.received.load(Ordering::Relaxed);
         let dropped = counters.dropped.load(Ordering::Relaxed);
         result = writer
-            .statistics(now.unwrap_or_default(), received, dropped)
+            .statistics(unix_time(), received, dropped)
             .and_then(|()| writer.flush());
     }
     Written {

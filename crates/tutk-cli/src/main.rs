@@ -13,6 +13,7 @@ mod camera;
 mod capture;
 mod captured_camera;
 mod clip;
+mod clock;
 mod command_session;
 mod commands;
 #[cfg_attr(

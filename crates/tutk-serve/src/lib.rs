@@ -9,6 +9,7 @@
 mod accounts;
 #[allow(clippy::disallowed_methods, reason = "it closes connections by time")]
 mod admission;
+mod clock;
 mod error;
 mod hex;
 #[cfg(feature = "http")]

@@ -3,6 +3,8 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::clock::now;
+
 /// The period in which each message is logged at most [`BURST`] times.
 const INTERVAL: Duration = Duration::from_secs(10);
 
@@ -45,9 +47,8 @@ impl LogLimit {
     }
 
     /// As [`count`](Self::count), by tokio's clock.
-    #[allow(clippy::disallowed_methods, reason = "the log is limited by time")]
     pub(crate) fn count_now(&self) -> Option<u64> {
-        self.count(tokio::time::Instant::now().into_std())
+        self.count(now())
     }
 
     /// Counts an occurrence. Returns how many there were since the last message, including this

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
+use crate::clock::now;
 use crate::error::Error;
 use crate::log_limit::log_limited;
 
@@ -104,10 +105,6 @@ impl TlsConfig {
     fn lock(&self) -> MutexGuard<'_, Loaded> {
         self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 fn version(certificate: &Path, key: &Path) -> Version {

@@ -1,7 +1,5 @@
 //! `tutk control`: reads or sets a control of a camera, or runs an action.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde_json::Value;
 use tutk_runtime::tutk_session::hl_ioctl::schema::Values;
 use tutk_runtime::tutk_session::hl_ioctl::{self, CATALOGUE, Context, Control, Operation};
@@ -9,6 +7,7 @@ use tutk_runtime::tutk_session::models::command_context;
 
 use crate::args::{ControlArgs, Global};
 use crate::camera;
+use crate::clock::unix_time;
 use crate::command_session::{COMMAND, CommandSession, NO_MEDIA};
 use crate::console::{self, Console};
 use crate::failure::{Failure, Status};
@@ -105,7 +104,7 @@ fn refusal(operation: &Operation, code: u16, answer: &Value) -> Option<Failure> 
 }
 
 fn context(model: Option<&str>) -> Context {
-    command_context(model, SystemTime::now().duration_since(UNIX_EPOCH).ok())
+    command_context(model, Some(unix_time()))
 }
 
 fn not_taken(error: &hl_ioctl::Error) -> Failure {

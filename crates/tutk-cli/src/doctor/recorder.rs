@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tutk_runtime::{ObservedDatagram, Observer};
+
+use crate::clock::unix_time;
 
 /// The largest number of payload bytes that are kept. Ten seconds of a camera are about 5 MB.
 const MAX_BYTES: usize = 64 << 20;
@@ -35,9 +37,8 @@ pub(crate) struct RecordedDatagram {
 impl Recorder {
     /// Adds a datagram that is sent or received now.
     pub(crate) fn add(&self, source: SocketAddr, destination: SocketAddr, payload: &[u8]) {
-        let time = SystemTime::now().duration_since(UNIX_EPOCH);
         self.datagram(&ObservedDatagram {
-            time: time.unwrap_or_default(),
+            time: unix_time(),
             source,
             destination,
             payload,

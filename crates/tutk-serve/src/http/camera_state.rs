@@ -1,11 +1,10 @@
 //! A camera's state as JSON.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::problem;
+use crate::clock::{millis, unix_millis};
 use crate::hub::{Camera, CameraState, RecordingState};
 
 /// The state of a camera.
@@ -53,22 +52,13 @@ impl StateJson {
             .and_then(|fall| fall.at.checked_add(fall.next?));
         Self {
             state,
-            since: millis(details.since),
+            since: unix_millis(details.since),
             error: error.as_ref().map(ToString::to_string),
             advice: error.map(|error| problem::session_advice(&error).to_owned()),
             attempts: fall.map(|fall| fall.attempts),
-            next_attempt: next.map(as_millis),
+            next_attempt: next.map(millis),
             recording,
             recording_error,
         }
     }
-}
-
-/// Returns milliseconds since 1970.
-pub(super) fn millis(time: SystemTime) -> u64 {
-    as_millis(time.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO))
-}
-
-fn as_millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

@@ -10,10 +10,11 @@ use axum::http::uri::Authority;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::camera_state::{StateJson, millis};
+use super::camera_state::StateJson;
 use super::extract::{Authenticated, CameraPath, PathCamera};
 use super::responses::Errors;
 use super::state::AppState;
+use crate::clock::unix_millis;
 use crate::hub::{Camera, CameraStats};
 use crate::path::path_segment;
 use crate::schemes::CAMERA_SCHEMES;
@@ -198,7 +199,7 @@ async fn json(state: &AppState, camera: &Camera, headers: &HeaderMap) -> CameraJ
 fn viewers(stats: &CameraStats) -> Vec<ViewerJson> {
     let viewers = stats.viewers.iter().map(|viewer| ViewerJson {
         label: viewer.label.clone(),
-        since: millis(viewer.since),
+        since: unix_millis(viewer.since),
         frames: viewer.frames,
         bytes: viewer.bytes,
         missed: viewer.missed,

@@ -1,6 +1,6 @@
 //! `/api/cameras/NAME/controls`: the commands of a camera, each at its own URL.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use axum::Json;
 use axum::body::Body;
@@ -24,6 +24,7 @@ use super::problem::Problem;
 use super::responses::Errors;
 use super::state::AppState;
 use crate::accounts::Role;
+use crate::clock::unix_time;
 use crate::hub::Camera;
 use crate::log_limit::log_limited;
 
@@ -356,11 +357,7 @@ async fn execute(camera: &Camera, operation: &Operation) -> Result<Value, Proble
 }
 
 fn context(model: Option<&str>) -> Context {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).ok();
-    Context {
-        profile: models::command_profile(model),
-        now_unix_millis: since.and_then(|since| u64::try_from(since.as_millis()).ok()),
-    }
+    models::command_context(model, Some(unix_time(SystemTime::now())))
 }
 
 impl ToSchema for ControlName {}

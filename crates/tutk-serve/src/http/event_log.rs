@@ -9,8 +9,8 @@ use axum::response::sse::Event;
 use serde::Serialize;
 use tokio::sync::watch;
 
-use super::camera_state::millis;
 use crate::accounts::User;
+use crate::clock::unix_millis;
 
 /// The number of events of each camera that are kept for slow clients and clients that reconnect. A
 /// client that misses more gets the state of all cameras.
@@ -57,7 +57,7 @@ impl EventLog {
         Self {
             log: Mutex::default(),
             changed: watch::Sender::new(()),
-            run: millis(SystemTime::now()),
+            run: unix_millis(SystemTime::now()),
         }
     }
 

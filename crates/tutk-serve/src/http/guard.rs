@@ -24,6 +24,7 @@ use super::server::{HTTPS, IsTls};
 use super::state::AppState;
 use crate::accounts::{AuthError, Login, REALM, User};
 use crate::admission::ConnectionSlot;
+use crate::clock::now;
 use crate::log_limit::log_limited;
 
 /// Restricts the page to resources of this server, and `blob:` for media.
@@ -386,10 +387,6 @@ pub(super) async fn log_in(
             Err(LoginError::Wrong)
         }
     }
-}
-
-pub(super) fn now() -> std::time::Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// The client that made a request.

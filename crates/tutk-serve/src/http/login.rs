@@ -11,11 +11,12 @@ use zeroize::Zeroizing;
 
 use super::body::read_json;
 use super::extract::Authenticated;
-use super::guard::{Client, LoginError, log_in, now};
+use super::guard::{Client, LoginError, log_in};
 use super::problem::Problem;
 use super::responses::Errors;
 use super::state::AppState;
 use crate::accounts::User;
+use crate::clock::now;
 
 /// The login page.
 pub(super) const LOGIN: &str = "/login";

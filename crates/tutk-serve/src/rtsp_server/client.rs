@@ -19,6 +19,7 @@ use tokio::time::Sleep;
 use super::context::Context;
 use super::udp::{BURST, PAUSE};
 use crate::admission::ConnectionSlot;
+use crate::clock::now;
 use crate::error::Error;
 use crate::hub::{Lease, LiveFrame, StreamDescription, Viewer, ViewerEvent};
 use crate::listener::{self, SHUTDOWN_TIMEOUT, Service};
@@ -297,11 +298,6 @@ impl Client {
             Err(_) => Err(io::ErrorKind::TimedOut.into()),
         }
     }
-}
-
-/// Returns the time of tokio's clock, which tests can pause.
-fn now() -> Instant {
-    tokio::time::Instant::now().into_std()
 }
 
 /// Writes or flushes if there is something to write, and reads into `input` if there is one.

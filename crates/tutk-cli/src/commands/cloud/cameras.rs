@@ -1,11 +1,10 @@
 //! `tutk cloud cameras`: lists the account's cameras and writes their keys to `cameras.toml`.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use super::listing::Listed;
 use super::{CAMERAS, Cloud, failure, token};
 use crate::args::Global;
 use crate::args::cloud::CamerasArgs;
+use crate::clock::unix_millis;
 use crate::config::{self, Offer};
 use crate::console::{self, Console};
 use crate::failure::Failure;
@@ -18,11 +17,8 @@ pub(super) async fn run(
     cloud: &mut Cloud<'_>,
 ) -> Result<(), Failure> {
     let account = token::read(CAMERAS)?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let now = now.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    });
-    let answer = cloud.send(CAMERAS, account.list_request(now)).await?;
+    let request = account.list_request(unix_millis());
+    let answer = cloud.send(CAMERAS, request).await?;
     let cameras = account
         .parse_list(&answer)
         .map_err(|error| failure(CAMERAS, &error))?;
