@@ -1,9 +1,9 @@
 //! Checks of every request: the host name, the origin of the page, and authentication.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::str::FromStr as _;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, HOST, HeaderMap,
     HeaderName, ORIGIN, REFERRER_POLICY, SET_COOKIE, UPGRADE, WWW_AUTHENTICATE,
@@ -14,27 +14,22 @@ use axum::http::uri::Authority;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Redirect, Response};
-use ipnet::IpNet;
 
+use super::client::Client;
 use super::health::is_health_check;
-use super::login::{LOGIN, is_public};
+use super::login::{LOGIN, LoginError, is_public, log_in};
 use super::login_cookies::Session;
 use super::problem::Problem;
-use super::server::{HTTPS, IsTls};
+use super::server::HTTPS;
 use super::state::AppState;
 use crate::accounts::{AuthError, Login, REALM, User};
 use crate::admission::ConnectionSlot;
 use crate::clock::now;
-use crate::log_limit::log_limited;
 
 /// Restricts the page to resources of this server, and `blob:` for media.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
     media-src 'self' blob:; connect-src 'self'; worker-src 'self'; manifest-src 'self'; \
     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
-const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
-
-const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 const SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 
@@ -353,109 +348,6 @@ async fn authenticate(state: &AppState, request: &Parts) -> Result<Admitted, Pro
     })
 }
 
-/// Why a login failed.
-pub(super) enum LoginError {
-    Malformed,
-    Wrong,
-    Delayed(Problem),
-}
-
-/// Completes a login: checks a hashed password on another thread, and counts failures.
-pub(super) async fn log_in(
-    state: &AppState,
-    client: &Client,
-    login: Login,
-) -> Result<User, LoginError> {
-    let checked = match login {
-        Login::Done(checked) => checked,
-        Login::Check(check) => check.run().await,
-    };
-    match checked {
-        Ok(user) => Ok(user),
-        Err(AuthError::Delayed(wait)) => {
-            state.counters.logins_delayed.inc();
-            let seconds = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
-            let error = "too many wrong passwords from this address";
-            let advice = format!("wait {seconds} s");
-            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, error, advice);
-            Err(LoginError::Delayed(problem.retry_after(seconds)))
-        }
-        Err(AuthError::Unauthorized) => Err(LoginError::Malformed),
-        Err(AuthError::Wrong | AuthError::Stale) => {
-            state.counters.logins_failed.inc();
-            log_limited!(warn, peer = %client.address, "wrong name or password");
-            Err(LoginError::Wrong)
-        }
-    }
-}
-
-/// The client that made a request.
-pub(super) struct Client {
-    /// Its address, behind trusted proxies.
-    pub(super) address: IpAddr,
-    /// Nobody on the network can read what it sends: TLS, also that of a trusted proxy.
-    pub(super) secure: bool,
-    /// The connection does not leave this machine.
-    local: bool,
-}
-
-impl Client {
-    pub(super) fn of(state: &AppState, request: &Parts) -> Self {
-        let peer = request.extensions.get::<ConnectInfo<SocketAddr>>();
-        let peer = peer.map_or([0; 4].into(), |ConnectInfo(peer)| peer.ip());
-        let headers = &request.headers;
-        let address = client_address(headers, peer, &state.trusted_proxies);
-        // What a trusted proxy says about the connection to its client.
-        let proxied = is_trusted(&state.trusted_proxies, &peer.to_canonical())
-            .then(|| headers.get(X_FORWARDED_PROTO))
-            .flatten()
-            .map(|scheme| scheme.as_bytes().eq_ignore_ascii_case(b"https"));
-        Self {
-            address,
-            secure: proxied.unwrap_or_else(|| request.extensions.get::<IsTls>().is_some()),
-            local: proxied != Some(false) && address.is_loopback(),
-        }
-    }
-
-    /// Returns an error if a password or cookie of this client can be read on the network.
-    pub(super) fn check_transport(&self, state: &AppState) -> Result<(), Problem> {
-        if self.secure || self.local || state.allow_plain_auth {
-            return Ok(());
-        }
-        log_limited!(warn, peer = %self.address, "refused over plain HTTP: see allow_plain_auth");
-        let error = "this server does not accept passwords over plain HTTP";
-        let advice = "use its https:// address, or set allow_plain_auth = true in [serve] if everybody in this network may read the password";
-        Err(Problem::new(StatusCode::FORBIDDEN, error, advice))
-    }
-}
-
-fn is_trusted(proxies: &[IpNet], address: &IpAddr) -> bool {
-    proxies.iter().any(|proxy| proxy.contains(address))
-}
-
-/// Returns the address of a client that may be behind trusted proxies. Each proxy appends the
-/// address of its client to `X-Forwarded-For`, so that the last ones are trustworthy.
-fn client_address(headers: &HeaderMap, peer: IpAddr, trusted_proxies: &[IpNet]) -> IpAddr {
-    let forwarded = headers.get_all(X_FORWARDED_FOR).iter().rev();
-    let forwarded = forwarded.flat_map(|value| value.to_str().unwrap_or_default().rsplit(','));
-    let mut client = peer.to_canonical();
-    for address in forwarded {
-        let Some(address) =
-            forwarded_address(address.trim()).filter(|_| is_trusted(trusted_proxies, &client))
-        else {
-            break;
-        };
-        client = address.to_canonical();
-    }
-    client
-}
-
-/// Parses an address with or without a port.
-fn forwarded_address(text: &str) -> Option<IpAddr> {
-    let address = IpAddr::from_str(text).ok();
-    address.or_else(|| SocketAddr::from_str(text).ok().map(|address| address.ip()))
-}
-
 fn unauthorized(error: &str, challenge: bool) -> Problem {
     let advice = "send the name and password of an account with HTTP Basic authentication, or log in at /login";
     let problem = Problem::new(StatusCode::UNAUTHORIZED, error, advice);
@@ -468,8 +360,14 @@ fn unauthorized(error: &str, challenge: bool) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
+
+    use axum::extract::ConnectInfo;
+
     use super::*;
     use crate::http::HttpConfig;
+    use crate::http::client::{X_FORWARDED_FOR, X_FORWARDED_PROTO};
+    use crate::http::server::IsTls;
     use crate::hub::{Hub, UrlScheme, UrlTarget};
 
     #[test]
@@ -498,34 +396,6 @@ mod tests {
             "",
         ] {
             assert!(!is_own_name(other, &names), "{other}");
-        }
-    }
-
-    #[test]
-    fn only_trusted_proxies_may_name_the_client() {
-        let trusted = ["127.0.0.1/32", "10.0.0.0/8", "fd00::/8"];
-        let trusted = trusted.map(|proxy| proxy.parse().unwrap());
-        let client = |peer: &str, forwarded: &[&str]| {
-            let mut headers = HeaderMap::new();
-            for value in forwarded {
-                headers.append(X_FORWARDED_FOR, value.parse().unwrap());
-            }
-            client_address(&headers, peer.parse().unwrap(), &trusted).to_string()
-        };
-        for (peer, forwarded, expected) in [
-            ("127.0.0.1", &[][..], "127.0.0.1"),
-            ("127.0.0.1", &["192.0.2.1"], "192.0.2.1"),
-            ("::ffff:127.0.0.1", &["192.0.2.1:4711"], "192.0.2.1"),
-            ("127.0.0.1", &["[2001:db8::1]:80"], "2001:db8::1"),
-            ("fd00::1", &["2001:db8::1"], "2001:db8::1"),
-            // The client itself sent the first address.
-            ("127.0.0.1", &["1.1.1.1, 192.0.2.1, 10.0.0.3"], "192.0.2.1"),
-            ("127.0.0.1", &["1.1.1.1", "192.0.2.1,10.0.0.3"], "192.0.2.1"),
-            ("127.0.0.1", &["1.1.1.1, unknown"], "127.0.0.1"),
-            ("127.0.0.1", &["192.0.2.1, unknown, 10.0.0.3"], "10.0.0.3"),
-            ("192.0.2.7", &["192.0.2.1"], "192.0.2.7"),
-        ] {
-            assert_eq!(client(peer, forwarded), expected, "{peer} {forwarded:?}");
         }
     }
 

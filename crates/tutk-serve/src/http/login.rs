@@ -10,13 +10,14 @@ use utoipa::ToSchema;
 use zeroize::Zeroizing;
 
 use super::body::read_json;
+use super::client::Client;
 use super::extract::Authenticated;
-use super::guard::{Client, LoginError, log_in};
 use super::problem::Problem;
 use super::responses::Errors;
 use super::state::AppState;
-use crate::accounts::User;
+use crate::accounts::{AuthError, Login, User};
 use crate::clock::now;
+use crate::log_limit::log_limited;
 
 /// The login page.
 pub(super) const LOGIN: &str = "/login";
@@ -140,4 +141,40 @@ pub(super) async fn user(
         role: user.role().name(),
         can_log_out: state.login_cookies.authenticate(&headers).is_some(),
     })
+}
+
+/// Why a login failed.
+pub(super) enum LoginError {
+    Malformed,
+    Wrong,
+    Delayed(Problem),
+}
+
+/// Completes a login: checks a hashed password on another thread, and counts failures.
+pub(super) async fn log_in(
+    state: &AppState,
+    client: &Client,
+    login: Login,
+) -> Result<User, LoginError> {
+    let checked = match login {
+        Login::Done(checked) => checked,
+        Login::Check(check) => check.run().await,
+    };
+    match checked {
+        Ok(user) => Ok(user),
+        Err(AuthError::Delayed(wait)) => {
+            state.counters.logins_delayed.inc();
+            let seconds = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
+            let error = "too many wrong passwords from this address";
+            let advice = format!("wait {seconds} s");
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, error, advice);
+            Err(LoginError::Delayed(problem.retry_after(seconds)))
+        }
+        Err(AuthError::Unauthorized) => Err(LoginError::Malformed),
+        Err(AuthError::Wrong | AuthError::Stale) => {
+            state.counters.logins_failed.inc();
+            log_limited!(warn, peer = %client.address, "wrong name or password");
+            Err(LoginError::Wrong)
+        }
+    }
 }

@@ -133,6 +133,7 @@ mod app;
 mod body;
 mod camera_state;
 mod cameras;
+mod client;
 mod config;
 mod controls;
 mod event_log;
