@@ -10,30 +10,16 @@
 mod common;
 
 use std::fs;
-use std::io::Write as _;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use common::{Run, Service, Simulator, command, text};
+use common::{Run, Service, Simulator, command, text, with_input};
 use testkit::tools::output_or_skip;
 
 /// Runs `tutk passwd` with the password as its input.
 fn passwd(config: &Path, user: &[&str], password: &str) -> Run {
     let args = [&["passwd", "--config", text(config)], user].concat();
-    let mut child = command(args)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let input = format!("{password}\n");
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all(input.as_bytes())
-        .unwrap();
-    child.wait_with_output().unwrap().into()
+    with_input(&mut command(args), &format!("{password}\n"))
 }
 
 #[test]

@@ -14,12 +14,11 @@ mod support;
 mod terminal;
 
 use std::fs;
-use std::io::Write as _;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
-use common::{Run, command, text};
+use common::{Run, command, text, with_input};
 use serde_json::json;
 use support::{CloudServer, Reply};
 use tempfile::TempDir;
@@ -104,18 +103,6 @@ impl Scene {
         fs::create_dir_all(self.token().parent().unwrap()).unwrap();
         fs::write(self.token(), account.to_string()).unwrap();
     }
-}
-
-fn with_input(command: &mut Command, stdin: &str) -> Run {
-    let mut child = command
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    // The program may exit before it has read everything.
-    let _ = child.stdin.take().unwrap().write_all(stdin.as_bytes());
-    child.wait_with_output().unwrap().into()
 }
 
 #[track_caller]

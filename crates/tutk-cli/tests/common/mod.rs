@@ -91,6 +91,19 @@ pub fn run(command: &mut Command) -> Run {
     command.output().unwrap().into()
 }
 
+/// Runs a command with this standard input until it exits.
+pub fn with_input(command: &mut Command, input: &str) -> Run {
+    let mut child = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // The program may exit before it has read everything.
+    let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
+    child.wait_with_output().unwrap().into()
+}
+
 /// Sends a signal to a child process.
 pub fn signal(child: &Child, name: &str) {
     let status = Command::new("kill")
