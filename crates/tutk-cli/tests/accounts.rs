@@ -85,6 +85,12 @@ fn https_has_a_certificate_of_its_own_with_a_printed_fingerprint() {
         }
         service.stop("-TERM");
     }
+    let certificate = folder.path().join("tutk-cert.pem");
+    let mut openssl = Command::new("openssl");
+    openssl.args(["x509", "-noout", "-enddate", "-in", text(&certificate)]);
+    if let Some(end) = output_or_skip(&mut openssl, "openssl") {
+        assert!(end.trim_end().ends_with(" 4096 GMT"), "{end}");
+    }
     // The second start uses the certificate of the first one.
     assert_eq!(fingerprints[0], fingerprints[1]);
     assert_eq!(fingerprints[0].len(), 32 * 3 - 1);

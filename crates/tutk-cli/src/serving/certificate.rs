@@ -46,8 +46,8 @@ fn state_folder() -> Option<PathBuf> {
     std::env::split_paths(&folders).next()
 }
 
-/// Makes a self-signed certificate for this machine. Clients must compare its fingerprint, so it
-/// does not expire.
+/// Makes a self-signed certificate for this machine. Clients store it or its fingerprint, so it is
+/// not replaced and practically does not expire.
 fn make(certificate: &Path, key: &Path, names: &[String]) -> io::Result<()> {
     let mut subjects = vec!["localhost".to_owned()];
     subjects.extend(names.iter().cloned());
@@ -67,6 +67,7 @@ fn make(certificate: &Path, key: &Path, names: &[String]) -> io::Result<()> {
     );
     let made = (|| {
         let mut params = CertificateParams::new(subjects)?;
+        params.not_after = rcgen::date_time_ymd(4096, 1, 1);
         params.distinguished_name.push(DnType::CommonName, "tutk");
         let pair = KeyPair::generate()?;
         Ok::<_, rcgen::Error>((params.self_signed(&pair)?, pair))
