@@ -10,10 +10,10 @@ const MIN_KEY_BYTES: usize = 8;
 pub(crate) fn warning(credentials: &Credentials) -> Option<String> {
     let bytes = credentials.effective_key_bytes();
     let who = match bytes {
-        0 => "anybody on the network".to_owned(),
+        0 => "any host on the network".to_owned(),
         _ if bytes < MIN_KEY_BYTES => {
             format!(
-                "whoever tries all keys of {bytes} byte{}",
+                "a host that tries all keys of {bytes} byte{}",
                 if bytes == 1 { "" } else { "s" }
             )
         }
@@ -37,7 +37,7 @@ mod tests {
     fn weak_keys_are_named_with_what_to_do() {
         let none = warning_for("3K0efp/HI0qSZjNw").unwrap();
         assert!(
-            none.contains("0 of the 32 bytes") && none.contains("anybody"),
+            none.contains("0 of the 32 bytes") && none.contains("any host"),
             "{none}"
         );
         assert!(none.contains("set the camera up again"), "{none}");

@@ -1,4 +1,4 @@
-//! Limits how often strangers can make the program log the same message.
+//! Limits how often clients and cameras can cause the same message in the log.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

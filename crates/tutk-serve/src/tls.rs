@@ -20,7 +20,7 @@ use crate::log_limit::log_limited;
 
 pub(crate) type TlsStream = tokio_rustls::server::TlsStream<TcpStream>;
 
-/// The shortest time between two looks at the files.
+/// The minimum time between two checks of the files.
 const CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The certificate and the private key of servers that use TLS 1.2 or 1.3. Clones share them.
@@ -45,7 +45,7 @@ struct Loaded {
     checked: Instant,
 }
 
-/// What changes when the files change: their times and sizes.
+/// The times and sizes of both files.
 type Version = [Option<(SystemTime, u64)>; 2];
 
 impl TlsConfig {
@@ -73,7 +73,7 @@ impl TlsConfig {
         bytes.join(":")
     }
 
-    /// Makes the handshake of a connection.
+    /// Performs the handshake of a connection.
     pub(crate) async fn accept(&self, stream: TcpStream) -> io::Result<TlsStream> {
         TlsAcceptor::from(self.current()).accept(stream).await
     }

@@ -14,8 +14,9 @@ use crate::private_file;
 const CERTIFICATE: &str = "tutk-cert.pem";
 const KEY: &str = "tutk-key.pem";
 
-/// Loads the certificate and the key of the configuration, or own ones, which are made at the first
-/// start. `folder` is the directory of the configuration file, and `names` are further host names.
+/// Loads the certificate and the key of the configuration, or own ones, which are created at the
+/// first start. `folder` is the directory of the configuration file, and `names` are further host
+/// names.
 pub(super) fn load(
     files: Option<&[PathBuf; 2]>,
     folder: &Path,
@@ -46,7 +47,7 @@ fn state_folder() -> Option<PathBuf> {
     std::env::split_paths(&folders).next()
 }
 
-/// Makes a self-signed certificate for this machine. Clients store it or its fingerprint, so it is
+/// Creates a self-signed certificate for this machine. Clients store it or its fingerprint, so it is
 /// not replaced and practically does not expire.
 fn make(certificate: &Path, key: &Path, names: &[String]) -> io::Result<()> {
     let mut subjects = vec!["localhost".to_owned()];

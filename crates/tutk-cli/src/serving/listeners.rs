@@ -20,7 +20,7 @@ pub(crate) struct Listeners {
     pub(crate) fingerprint: Option<String>,
 }
 
-/// What all outputs share.
+/// The values that all outputs share.
 pub(crate) struct Shared {
     /// Wrong passwords are counted together.
     accounts: Accounts,
@@ -28,7 +28,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    /// Makes the accounts, and loads the certificate if an output needs it.
+    /// Creates the accounts, and loads the certificate if an output needs it.
     pub(crate) fn load(servers: &Servers) -> Result<Self, Failure> {
         let tls = (servers.rtsps.is_some() || servers.https.is_some()).then(|| {
             let names = &servers.http_names;

@@ -192,7 +192,7 @@ impl Servers {
         }
         if let Some(address) = reachable(self.http) {
             tracing::warn!(
-                "http at {address} accepts no passwords from other machines, because everybody on the network could read them: set `https` in [serve], or allow_plain_auth = true"
+                "http at {address} accepts no passwords from other machines, because other hosts on the network could read them: set `https` in [serve], or allow_plain_auth = true"
             );
         }
         if let Some(address) = reachable(self.rtsp).filter(|_| has_hashes) {

@@ -85,7 +85,7 @@ impl Account {
         })
     }
 
-    /// Sets what the user may do.
+    /// Sets the permissions of the user.
     #[must_use]
     pub fn with_role(self, role: Role) -> Self {
         Self {

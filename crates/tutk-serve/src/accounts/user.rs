@@ -1,9 +1,9 @@
-//! Users and what they may do.
+//! Users, their roles and their cameras.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// What a user may do with the cameras of the account. Each role includes the ones before it.
+/// The permissions of a user. Each role includes the ones before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
     /// Watch: video, audio, snapshots, states and events.
@@ -35,7 +35,7 @@ impl Role {
     }
 }
 
-/// An authenticated user, or an anonymous one, who may do everything.
+/// An authenticated user, or the anonymous user, which has all permissions.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct User(Option<Arc<Identity>>);
 

@@ -22,7 +22,7 @@ pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forw
 pub(super) struct Client {
     /// Its address, behind trusted proxies.
     pub(super) address: IpAddr,
-    /// Nobody on the network can read what it sends: TLS, also that of a trusted proxy.
+    /// The connection is encrypted with TLS, also that of a trusted proxy.
     pub(super) secure: bool,
     /// The connection does not leave this machine.
     local: bool,
@@ -53,7 +53,7 @@ impl Client {
         }
         log_limited!(warn, peer = %self.address, "refused over plain HTTP: see allow_plain_auth");
         let error = "this server does not accept passwords over plain HTTP";
-        let advice = "use its https:// address, or set allow_plain_auth = true in [serve] if everybody in this network may read the password";
+        let advice = "use its https:// address, or set allow_plain_auth = true in [serve] if other hosts in this network may read the password";
         Err(Problem::new(StatusCode::FORBIDDEN, error, advice))
     }
 }

@@ -28,9 +28,9 @@ pub struct HttpConfig {
     /// Proxies whose `X-Forwarded-For` header names the real client. Wrong passwords are counted
     /// for that address.
     pub trusted_proxies: Vec<IpNet>,
-    /// Accept passwords and login cookies over plain HTTP from other machines, where everybody on
-    /// the network can read them. Off by default: then they need [`tls`](Self::tls), the loopback
-    /// interface, or a trusted proxy that sends `X-Forwarded-Proto: https`.
+    /// Accept passwords and login cookies over plain HTTP from other machines, where other hosts
+    /// on the network can read them. Off by default: then they need [`tls`](Self::tls), the
+    /// loopback interface, or a trusted proxy that sends `X-Forwarded-Proto: https`.
     pub allow_plain_auth: bool,
     /// Serve HTTPS instead of HTTP.
     pub tls: Option<TlsConfig>,

@@ -1,4 +1,4 @@
-//! Logging in and out with a cookie, and who is logged in.
+//! Logging in and out with a cookie, and the current user.
 
 use axum::Json;
 use axum::extract::{Request, State};

@@ -36,7 +36,7 @@ pub struct Target {
     pub(super) audio: bool,
     /// An existing file is replaced.
     pub(super) overwrite: bool,
-    /// Who may read new files.
+    /// The users that may read new files.
     pub(super) access: FileAccess,
 }
 
@@ -122,7 +122,7 @@ impl Target {
         self
     }
 
-    /// Sets who may read new files and directories; only the owner by default.
+    /// Sets the users that may read new files and directories. By default, this is only the owner.
     #[must_use]
     pub fn with_access(mut self, access: FileAccess) -> Self {
         self.access = access;

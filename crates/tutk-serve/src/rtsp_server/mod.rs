@@ -42,7 +42,7 @@ pub struct RtspConfig {
     pub udp: bool,
     /// The accounts that may watch.
     pub accounts: Accounts,
-    /// Accept the password itself (`Basic`) over plain TCP from other machines, where everybody on
+    /// Accept the password itself (`Basic`) over plain TCP from other machines, where other hosts on
     /// the network can read it. Off by default: then they need [`tls`](Self::tls), or `Digest`,
     /// which needs accounts with plain passwords.
     pub allow_plain_auth: bool,
