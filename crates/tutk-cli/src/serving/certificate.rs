@@ -47,8 +47,8 @@ fn state_folder() -> Option<PathBuf> {
     std::env::split_paths(&folders).next()
 }
 
-/// Creates a self-signed certificate for this machine. Clients store it or its fingerprint, so it is
-/// not replaced and practically does not expire.
+/// Creates a self-signed certificate for this machine. Clients store it or its fingerprint, so it
+/// is not replaced and practically does not expire.
 fn make(certificate: &Path, key: &Path, names: &[String]) -> io::Result<()> {
     let mut subjects = vec!["localhost".to_owned()];
     subjects.extend(names.iter().cloned());

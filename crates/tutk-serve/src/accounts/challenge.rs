@@ -78,8 +78,8 @@ impl Challenge {
     }
 
     /// Checks an `Authorization` header of a client at `peer`. `Basic` is refused unless the
-    /// connection `allows_plain` passwords. `accepts_uri` returns `true` if the signed URI belongs to
-    /// the request.
+    /// connection `allows_plain` passwords. `accepts_uri` returns `true` if the signed URI belongs
+    /// to the request.
     pub(crate) fn check(
         &mut self,
         accounts: &Accounts,

@@ -53,7 +53,8 @@ impl Client {
         }
         log_limited!(warn, peer = %self.address, "refused over plain HTTP: see allow_plain_auth");
         let error = "this server does not accept passwords over plain HTTP";
-        let advice = "use its https:// address, or set allow_plain_auth = true in [serve] if other hosts in this network may read the password";
+        let advice = "use its https:// address, or set allow_plain_auth = true in [serve] if \
+                      other hosts in this network may read the password";
         Err(Problem::new(StatusCode::FORBIDDEN, error, advice))
     }
 }

@@ -53,11 +53,11 @@
 //! cookie, and the [`Role`](crate::Role) of the user must allow the request. `POST /login` with
 //! `{"name": …, "password": …}` starts a session and sets its cookie, `POST /logout` ends it, and
 //! `/api/user` returns the user. The end of a session also ends its streams, WebSockets and events.
-//! Browsers do not send Basic with WebSockets, so Basic sets a
-//! cookie, too. Cookies are `HttpOnly` and `SameSite=Strict`, `Secure` over TLS, and kept in memory
-//! for a day ([`COOKIE_LIFETIME`]). A stream that runs when its cookie expires continues. After [`MAX_FAILURES`] wrong passwords for an account from one
-//! address, further attempts have to wait, one second at first and [`MAX_LOGIN_DELAY`] at most.
-//! RTSP counts them, too, if it has a clone of the accounts.
+//! Browsers do not send Basic with WebSockets, so Basic sets a cookie, too. Cookies are `HttpOnly`
+//! and `SameSite=Strict`, `Secure` over TLS, and kept in memory for a day ([`COOKIE_LIFETIME`]). A
+//! stream that runs when its cookie expires continues. After [`MAX_FAILURES`] wrong passwords for
+//! an account from one address, further attempts have to wait, one second at first and
+//! [`MAX_LOGIN_DELAY`] at most. RTSP counts them, too, if it has a clone of the accounts.
 //!
 //! Passwords and cookies are accepted over TLS ([`HttpConfig::tls`]), from the loopback interface,
 //! and from a proxy in [`HttpConfig::trusted_proxies`] that sends `X-Forwarded-Proto: https`. Such

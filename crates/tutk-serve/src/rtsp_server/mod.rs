@@ -42,8 +42,8 @@ pub struct RtspConfig {
     pub udp: bool,
     /// The accounts that may watch.
     pub accounts: Accounts,
-    /// Accept the password itself (`Basic`) over plain TCP from other machines, where other hosts on
-    /// the network can read it. Off by default: then they need [`tls`](Self::tls), or `Digest`,
+    /// Accept the password itself (`Basic`) over plain TCP from other machines, where other hosts
+    /// on the network can read it. Off by default: then they need [`tls`](Self::tls), or `Digest`,
     /// which needs accounts with plain passwords.
     pub allow_plain_auth: bool,
     /// Serve `rtsps:` instead of `rtsp:`. RTP over UDP is not offered then, because it would not be
