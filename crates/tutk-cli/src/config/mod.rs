@@ -273,7 +273,7 @@ fn save(path: &Path, text: &str) -> Result<(), Failure> {
 
 impl Contents {
     /// Parses the file and collects all errors. `enr` is the ENR for cameras without one.
-    fn read(text: &str, enr: Option<&str>, environment: Environment<'_>) -> Self {
+    pub(crate) fn read(text: &str, enr: Option<&str>, environment: Environment<'_>) -> Self {
         let mut reader = Reader::new(text, environment);
         let (document, errors) = DeTable::parse_recoverable(text);
         for error in &errors {

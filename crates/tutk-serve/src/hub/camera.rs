@@ -77,8 +77,8 @@ impl CameraSettings {
 /// not keep the session.
 #[derive(Debug, Clone)]
 pub struct Camera {
-    name: Arc<str>,
-    shared: Arc<Shared>,
+    pub(super) name: Arc<str>,
+    pub(super) shared: Arc<Shared>,
     controller: Controller,
 }
 

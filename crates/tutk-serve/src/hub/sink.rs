@@ -8,7 +8,7 @@ use tutk_runtime::tutk_session::{
     ConnectionError, ContinuousFrame, Event, MediaRequest, SupervisorEvent,
 };
 
-use super::camera::CameraSettings;
+use super::camera::{Camera, CameraSettings};
 use super::description::Describer;
 use super::live_frame::{FrameContent, LiveFrame};
 use super::shared::Shared;
@@ -152,6 +152,21 @@ impl CameraSink {
             discontinuity,
             description,
         }));
+    }
+}
+
+impl Camera {
+    /// Returns a function that handles events as if the camera's session had sent them. For tests
+    /// and fuzz targets.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn event_sink(
+        &self,
+        settings: &CameraSettings,
+    ) -> impl FnMut(SupervisorEvent) + Send + 'static + use<> {
+        let shared = Arc::clone(&self.shared);
+        let mut sink = CameraSink::new(Arc::clone(&self.name), settings, shared);
+        move |event| sink.handle_event(event)
     }
 }
 

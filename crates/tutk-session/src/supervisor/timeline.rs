@@ -20,6 +20,19 @@ pub struct ContinuousFrame {
     pub discontinuity: bool,
 }
 
+impl ContinuousFrame {
+    /// A frame as a supervisor reports it. For tests and fuzz targets.
+    #[doc(hidden)]
+    #[must_use]
+    pub const fn new(frame: Frame, unix: Duration, discontinuity: bool) -> Self {
+        Self {
+            frame,
+            unix,
+            discontinuity,
+        }
+    }
+}
+
 /// How far a timestamp can be ahead of the arrival of its frame, measured from the very first
 /// frame. It covers frames that a camera has buffered, and the drift of its clock.
 const MAX_AHEAD: Duration = Duration::from_secs(5);
