@@ -89,6 +89,7 @@ mod tests {
                 temporal_layers: 1,
                 temporal_nesting: true,
             },
+            coded_pixels: 256,
         };
         parameters.codec_string()
     }

@@ -26,6 +26,8 @@ pub struct SequenceParameters {
     pub signal: Option<VideoSignal>,
     /// Profile, tier and level in the form of the codec.
     pub(crate) profile: Profile,
+    /// The luma samples of the whole picture, which a decoder allocates before it crops.
+    pub(crate) coded_pixels: u64,
 }
 
 /// The colour space of a picture: `video_signal_type` of the video usability information (H.264
@@ -145,6 +147,7 @@ fn h264(bits: &mut BitReader<'_>) -> Result<SequenceParameters, Error> {
     } else {
         chroma_subsampling(chroma_format)
     };
+    let coded_pixels = u64::from(width) * u64::from(height);
     let (width, height) = cropped(
         bits,
         "frame_cropping_flag",
@@ -164,6 +167,7 @@ fn h264(bits: &mut BitReader<'_>) -> Result<SequenceParameters, Error> {
             constraints,
             level_idc,
         },
+        coded_pixels,
     })
 }
 
@@ -253,6 +257,7 @@ fn h265(bits: &mut BitReader<'_>) -> Result<SequenceParameters, Error> {
     }
     let width = bits.ue(MAX_SIDE, "pic_width_in_luma_samples")?;
     let height = bits.ue(MAX_SIDE, "pic_height_in_luma_samples")?;
+    let coded_pixels = u64::from(width) * u64::from(height);
     let (width, height) = cropped(
         bits,
         "conformance_window_flag",
@@ -277,6 +282,7 @@ fn h265(bits: &mut BitReader<'_>) -> Result<SequenceParameters, Error> {
             temporal_layers: 1 + small(sub_layers),
             temporal_nesting,
         },
+        coded_pixels,
     })
 }
 

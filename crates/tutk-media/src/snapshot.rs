@@ -3,7 +3,7 @@
 use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 use rusty_h264_decoder::Decoder;
 
-use crate::{AccessUnit, Codec, Error, ParameterSets, VideoSignal};
+use crate::{AccessUnit, Codec, Error, NalKind, ParameterSets, SequenceParameters, VideoSignal};
 
 /// The JPEG quality that cameras usually have, of 1 to 100.
 pub const SNAPSHOT_QUALITY: u8 = 85;
@@ -38,12 +38,15 @@ pub fn snapshot(sets: &ParameterSets, unit: &AccessUnit, quality: u8) -> Result<
     let no_key_frame = Error::NoKeyFrame { codec, units: 1 };
     let parameters = sets.parameters().filter(|_| unit.is_key());
     let parameters = parameters.ok_or_else(|| no_key_frame.clone())?;
-    let pixels = u32::from(parameters.width) * u32::from(parameters.height);
-    if pixels > MAX_SNAPSHOT_PIXELS {
-        return Err(Error::SnapshotTooLarge {
-            max: MAX_SNAPSHOT_PIXELS,
-            found: pixels,
-        });
+    // A slice can refer to any of the sets in the frame.
+    for (_, sps) in unit.nals().filter(|(kind, _)| *kind == NalKind::Sps) {
+        let pixels = SequenceParameters::parse(codec, sps)?.coded_pixels;
+        if pixels > MAX_SNAPSHOT_PIXELS.into() {
+            return Err(Error::SnapshotTooLarge {
+                max: MAX_SNAPSHOT_PIXELS,
+                found: u32::try_from(pixels).unwrap_or(u32::MAX),
+            });
+        }
     }
     let decoded = Decoder::new().decode(unit.data());
     let picture = decoded.map_err(|error| Error::Snapshot {

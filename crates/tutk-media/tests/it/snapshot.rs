@@ -89,32 +89,47 @@ fn corrupted_frames_do_not_panic_and_h265_is_an_error() {
 
 #[test]
 fn large_pictures_are_refused() {
-    // Baseline, 4096x4096.
+    let large = sps(0, 256, 0);
+    // The cropped picture has 16x16 pixels.
+    let cropped = sps(0, 256, 255);
+    // The picture refers to the second set.
+    let second = [sps(0, 1, 0), sps(1, 256, 0)].concat();
+    for sets in [large, cropped, second] {
+        let picture = [0, 0, 1, 0x68, 0xce, 0x3c, 0x80, 0, 0, 1, 0x65, 0x88];
+        let unit = access_unit(Codec::H264, &[&sets, &picture[..]].concat());
+        let error = snapshot(&ParameterSets::new(Codec::H264), &unit, 50).unwrap_err();
+        let expected = Error::SnapshotTooLarge {
+            max: MAX_SNAPSHOT_PIXELS,
+            found: 1 << 24,
+        };
+        assert_eq!(error, expected);
+    }
+}
+
+/// A sequence parameter set of Baseline profile with its start code. `side` and the part of it that
+/// is cropped are in macroblocks.
+fn sps(id: u32, side: u32, cropped: u32) -> Vec<u8> {
     let mut bits = String::new();
     for byte in [0x67_u8, 66, 0, 52] {
         bits += &format!("{byte:08b}");
     }
     // Set id, frame number, order count, references; then the size in macroblocks minus one.
-    for value in [0_u32, 0, 2, 1] {
+    for value in [id, 0, 2, 1] {
         bits += &golomb(value);
     }
-    bits += &format!("0{}{}", golomb(255), golomb(255));
-    // Frames only, 8x8 inference, no cropping, no VUI; stop bit.
-    bits += "11001";
-    let sps = bits.as_bytes().chunks(8).map(|bits| {
+    bits += &format!("0{}{}", golomb(side - 1), golomb(side - 1));
+    // Frames only, 8x8 inference, cropping; no VUI; stop bit.
+    bits += "111";
+    for value in [0, 8 * cropped, 0, 8 * cropped] {
+        bits += &golomb(value);
+    }
+    bits += "01";
+    let mut out = vec![0, 0, 1];
+    out.extend(bits.as_bytes().chunks(8).map(|bits| {
         let text = String::from_utf8(bits.to_vec()).unwrap();
         u8::from_str_radix(&format!("{text:0<8}"), 2).unwrap()
-    });
-    let mut unit = vec![0, 0, 1];
-    unit.extend(sps);
-    unit.extend([0, 0, 1, 0x68, 0xce, 0x3c, 0x80, 0, 0, 1, 0x65, 0x88]);
-    let unit = access_unit(Codec::H264, &unit);
-    let error = snapshot(&ParameterSets::new(Codec::H264), &unit, 50).unwrap_err();
-    let expected = Error::SnapshotTooLarge {
-        max: MAX_SNAPSHOT_PIXELS,
-        found: 1 << 24,
-    };
-    assert_eq!(error, expected);
+    }));
+    out
 }
 
 /// ue(v) (H.264 9.1).
