@@ -1,11 +1,11 @@
 //! Writes `fuzz/seeds/TARGET/*`: small inputs with valid packets, which reach deep code. Run it
 //! with `cargo xtask seeds`. The seeds are part of the repository.
 //!
-//! Most targets with structured input (`Arbitrary`) have no seeds here. Their seeds come from
-//! fuzzing and are minimized by `cargo fuzz cmin`. The targets `client` and `camera` need seeds,
-//! because random inputs rarely get far in a session.
+//! Targets with structured input (`Arbitrary`) get random bytes. The targets `client` and `camera`
+//! need more, because random inputs rarely get far in a session.
 
 mod captures;
+mod servers;
 
 use std::fs;
 use std::path::Path;
@@ -54,6 +54,7 @@ fn main() {
     adversaries();
     rtsp();
     captures::save_all();
+    servers::save_all();
 }
 
 fn save(target: &str, name: &str, bytes: &[u8]) {
