@@ -1,5 +1,7 @@
 //! The fuzz targets in fuzz/, a workspace of its own that requires a nightly compiler.
 
+mod campaign;
+
 use std::path::Path;
 use std::{fs, thread};
 
@@ -10,10 +12,10 @@ use crate::report::{Outcome, Report};
 const CORPUS: &str = "target/fuzz-corpus";
 
 /// The seconds for each target, unless FUZZ_SECONDS is set.
-const SHORT_SECONDS: u64 = 5;
+const SHORT_SECONDS: u64 = 3;
 const LONG_SECONDS: u64 = 60;
 
-/// The number of targets that run at the same time in a short run.
+/// The number of targets that run at the same time, except in a long run.
 const WORKERS: usize = 2;
 
 /// Builds all targets and runs each for a few seconds.
@@ -74,25 +76,46 @@ fn run_quietly(target: &str) -> Result<String, String> {
 }
 
 /// `cargo xtask fuzz`.
-pub(crate) fn long(chosen: &[&str]) -> Result<(), String> {
-    let known = targets()?;
+pub(crate) fn fuzz(args: &[&str]) -> Result<(), String> {
+    let (mut hours, mut write, mut chosen) = (None, false, Vec::new());
+    let mut args = args.iter();
+    while let Some(&arg) = args.next() {
+        match arg {
+            "--write" => write = true,
+            "--hours" => {
+                let number = args.next().and_then(|hours| hours.parse().ok());
+                let number = number.filter(|hours: &f64| *hours > 0.0 && *hours < 10_000.0);
+                hours = Some(number.ok_or("--hours needs a number of hours, for example 0.5")?);
+            }
+            target => chosen.push(target),
+        }
+    }
+    let mut targets = targets()?;
     if let Some(unknown) = chosen
         .iter()
-        .find(|name| !known.iter().any(|target| target == *name))
+        .find(|name| !targets.iter().any(|target| target == *name))
     {
         return Err(format!(
             "no fuzz target {unknown}; choose from: {}",
-            known.join(" ")
+            targets.join(" ")
         ));
     }
+    targets.retain(|target| chosen.is_empty() || chosen.contains(&target.as_str()));
+    match hours {
+        Some(hours) => campaign::run(&targets, hours, write),
+        None if write => Err("--write needs --hours".into()),
+        None => long(&targets),
+    }
+}
+
+/// Fuzzes the targets one after the other.
+fn long(targets: &[String]) -> Result<(), String> {
     let mut report = Report::default();
     let seconds = seconds(LONG_SECONDS);
-    for target in known {
-        if chosen.is_empty() || chosen.contains(&target.as_str()) {
-            report.step(&target, |_| {
-                job(&target, seconds)?.minutes(20 + seconds / 60).run()
-            });
-        }
+    for target in targets {
+        report.step(target, |_| {
+            job(target, seconds)?.minutes(20 + seconds / 60).run()
+        });
     }
     report.finish(true)
 }
@@ -110,23 +133,34 @@ pub(crate) fn make_seeds() -> Result<(), String> {
 }
 
 fn job(target: &str, seconds: u64) -> Result<Job, String> {
+    let arguments = arguments(target, seconds)?;
+    let (folders, options): (Vec<&str>, Vec<&str>) =
+        (arguments.iter().map(String::as_str)).partition(|argument| !argument.starts_with('-'));
+    let args = [
+        &["fuzz", "run", target],
+        &folders[..],
+        &["--", "-verbosity=0"],
+        &options[..],
+    ];
+    Ok(Job::nightly_cargo(&args.concat()))
+}
+
+/// Returns the arguments of a target's program: the folders of inputs, and options.
+fn arguments(target: &str, seconds: u64) -> Result<Vec<String>, String> {
     let corpus = format!("{CORPUS}/{target}");
     let seeds = format!("fuzz/seeds/{target}");
     fs::create_dir_all(&corpus).map_err(|error| format!("cannot create {corpus}: {error}"))?;
-    let limit = format!("-max_total_time={seconds}");
-    let mut args = vec!["fuzz", "run", target, &corpus];
+    let mut arguments = vec![corpus];
     if Path::new(&seeds).exists() {
-        args.push(&seeds);
+        arguments.push(seeds);
     }
-    // An input that takes ten seconds is a finding.
-    args.extend([
-        "--",
-        &limit,
-        "-timeout=10",
-        "-verbosity=0",
-        "-print_final_stats=1",
+    arguments.extend([
+        format!("-max_total_time={seconds}"),
+        // An input that takes ten seconds is a finding.
+        "-timeout=10".into(),
+        "-print_final_stats=1".into(),
     ]);
-    Ok(Job::nightly_cargo(&args))
+    Ok(arguments)
 }
 
 /// Returns the names of the targets.

@@ -46,8 +46,10 @@ usage: cargo xtask COMMAND
                   --short, --seeds N or --only PEER, run a part and print it.
   examples        Compile each example that names its dependencies in a package of its own, and
                   count its lines.
-  fuzz [TARGET ...]
-                  Fuzz the given targets, or all of them, for FUZZ_SECONDS each (default: 60).
+  fuzz [--hours N [--write]] [TARGET ...]
+                  Fuzz the given targets, or all of them, for FUZZ_SECONDS each (default: 60). With
+                  --hours, fuzz for this time, two targets at once, and give most of it to those
+                  that find new coverage. --write adds the results to docs/fuzzing.md.
   msrv            Check each library with the compiler that its rust-version names. Installs these
                   compilers with rustup.
   package         Check metadata and files of the packages that are published.
@@ -86,7 +88,7 @@ fn main() -> ExitCode {
         ["simulate", args @ ..] => simulate::all(args, false),
         ["interop", args @ ..] => interop::all(args),
         ["examples"] => examples::check(),
-        ["fuzz", targets @ ..] => fuzz::long(targets),
+        ["fuzz", args @ ..] => fuzz::fuzz(args),
         ["msrv"] => msrv::all(),
         ["package"] => package::check(),
         ["dist"] => dist::build(None),
