@@ -25,7 +25,7 @@ checks. Its first lines describe the input and the invariants that it checks. `c
 
 A run first gives all targets the same time. After that, half of the time is shared equally, the other half in proportion to the \
 features that each target has found in its last slice. Two targets run at the same time. In the end the inputs are minimised \
-(`cargo fuzz cmin`) and kept in `target/fuzz-corpus`. The seeds in `fuzz/seeds` are part of the repository; `cargo xtask seeds` makes them.
+(libFuzzer's `-merge`) and kept in `target/fuzz-corpus`. The seeds in `fuzz/seeds` are part of the repository; `cargo xtask seeds` makes them.
 
 - executions, hours: the sums of all runs of this command. Hours are those of one process.
 - edges, features: the coverage in the newest run, as libFuzzer counts it, with the code of all dependencies.
@@ -103,7 +103,7 @@ pub(super) fn run(targets: &[String], hours: f64, write: bool) -> Result<(), Str
             total.add(result);
         });
     }
-    minimise(&mut totals);
+    minimise(&folder, &mut totals);
     let commit = Job::new("git", &["describe", "--always", "--dirty"]).output()?;
     println!("\n{}", table(&totals));
     if write {
@@ -186,11 +186,8 @@ fn fuzz(folder: &str, target: &str, seconds: u64) -> (Slice, f64, Option<String>
         let mut args = arguments(target, seconds)?;
         args.push(prefix);
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
-        // As `cargo fuzz run` sets it.
-        Job::new(&format!("{folder}/{target}"), &args)
-            .env("ASAN_OPTIONS", "detect_odr_violation=0")
+        program(folder, target, &args)
             .minutes(10 + seconds / 60)
-            .quiet()
             .watch(|_, line| slice.read(line))
     };
     let error = run().err().filter(|_| !is_interrupted());
@@ -260,17 +257,15 @@ impl Total {
 }
 
 /// Minimises the inputs of all targets and counts them.
-fn minimise(totals: &mut BTreeMap<String, Total>) {
+fn minimise(folder: &str, totals: &mut BTreeMap<String, Total>) {
     println!("\n=== minimise the inputs");
     let names: Vec<String> = totals.keys().cloned().collect();
     let sizes = in_parallel(names, |target| {
-        let corpus = format!("{CORPUS}/{target}");
-        let cmin = Job::nightly_cargo(&["fuzz", "cmin", &target, &corpus]).quiet();
-        if let Err(error) = cmin.run() {
+        if let Err(error) = merge(folder, &target) {
             // The inputs stay as they are.
             println!("{target}: not minimised: {error}");
         }
-        let files = fs::read_dir(&corpus).ok()?;
+        let files = fs::read_dir(format!("{CORPUS}/{target}")).ok()?;
         let sizes = files.filter_map(|file| Some(file.ok()?.metadata().ok()?.len()));
         let sizes: Vec<u64> = sizes.collect();
         Some((target, sizes.len() as u64, sizes.iter().sum()))
@@ -279,6 +274,30 @@ fn minimise(totals: &mut BTreeMap<String, Total>) {
         let total = totals.entry(target).or_default();
         (total.inputs, total.bytes) = (inputs, bytes);
     }
+}
+
+/// Replaces the inputs of a target by those that have all their features, as `cargo fuzz cmin`
+/// does. That would build the target again if a source has changed.
+fn merge(folder: &str, target: &str) -> Result<(), String> {
+    let (corpus, smaller) = (
+        format!("{CORPUS}/{target}"),
+        format!("{CORPUS}/{target}.new"),
+    );
+    // A run that was interrupted left it.
+    let _ = fs::remove_dir_all(&smaller);
+    let failed = |error| format!("cannot replace {corpus}: {error}");
+    fs::create_dir(&smaller).map_err(failed)?;
+    program(folder, target, &["-merge=1", &smaller, &corpus]).run()?;
+    fs::remove_dir_all(&corpus).map_err(failed)?;
+    fs::rename(&smaller, &corpus).map_err(failed)
+}
+
+/// Returns the job of a target's program.
+fn program(folder: &str, target: &str, args: &[&str]) -> Job {
+    Job::new(&format!("{folder}/{target}"), args)
+        // As `cargo fuzz run` sets it.
+        .env("ASAN_OPTIONS", "detect_odr_violation=0")
+        .quiet()
 }
 
 /// Returns the first sentence of a target's documentation.
