@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::Secret;
-use crate::lenient::Lenient;
+use crate::lenient::{Lenient, or_none};
 
 /// The `product_type` of a camera.
 const CAMERA: &str = "Camera";
@@ -66,7 +66,7 @@ pub(crate) struct Device {
     parent_device_mac: Lenient,
     #[serde(default)]
     parent_device_enr: Lenient,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "or_none")]
     device_params: Option<Parameters>,
 }
 
@@ -197,6 +197,15 @@ mod tests {
     fn other_devices_are_ignored() {
         for json in ["{}", r#"{"product_type":"Plug","device_params":null}"#] {
             assert_eq!(camera(json), None);
+        }
+    }
+
+    #[test]
+    fn parameters_that_are_no_object_are_missing() {
+        let expected = camera(r#"{"product_type":"Camera"}"#);
+        for parameters in ["7", "\"x\"", "true", "6.23e-322"] {
+            let json = format!(r#"{{"product_type":"Camera","device_params":{parameters}}}"#);
+            assert_eq!(camera(&json), expected, "{json}");
         }
     }
 }

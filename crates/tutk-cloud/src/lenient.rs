@@ -44,6 +44,24 @@ impl<'de> Deserialize<'de> for Lenient {
     }
 }
 
+/// Deserializes a value, or `None` if it has another form.
+pub(crate) fn or_none<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Form<T> {
+        Expected(T),
+        Other(IgnoredAny),
+    }
+    Ok(match Form::deserialize(deserializer)? {
+        Form::Expected(value) => Some(value),
+        Form::Other(_) => None,
+    })
+}
+
 struct AnyValue;
 
 impl<'de> Visitor<'de> for AnyValue {
