@@ -2,9 +2,9 @@
 
 use tutk_serve::{MAX_CONNECTIONS, MAX_UNAUTHENTICATED};
 
-/// The descriptors of a camera: a socket and the next one, two files with a flush thread each, a
-/// capture, a folder that is read.
-const PER_CAMERA: u64 = 12;
+/// The descriptors of a camera: a socket and the next one, two files, a capture, folders that are
+/// read or flushed.
+const PER_CAMERA: u64 = 8;
 
 /// The descriptors of everything else but connections: listeners and connections that are being
 /// closed, signals, the runtime, name look-ups.
@@ -101,7 +101,7 @@ mod tests {
             (256, 1 << 20, enough, max),
             (u64::MAX, u64::MAX, u64::MAX, max),
             // 408 for connections: 204 for each server, half of them unauthenticated.
-            (592, 592, 592, 102),
+            (552, 552, 552, 102),
             (0, 0, 0, 1),
         ] {
             let share = share(current, maximum, 10);
@@ -110,7 +110,7 @@ mod tests {
         for limit in (0..2_000).step_by(7) {
             let Share { connections, .. } = share(limit, limit, 10);
             let used = 2 * (connections + connections.min(MAX_UNAUTHENTICATED)) as u64;
-            assert!(used + OTHER + 10 * PER_CAMERA <= limit.max(188), "{limit}");
+            assert!(used + OTHER + 10 * PER_CAMERA <= limit.max(148), "{limit}");
         }
     }
 }

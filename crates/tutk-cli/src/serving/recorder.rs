@@ -1,8 +1,9 @@
 //! The recording of a served camera.
 
+use std::io;
 use std::time::Duration;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -15,6 +16,40 @@ use crate::failure::Failure;
 /// The shortest time between two warnings about missed frames.
 const MISSED_INTERVAL: Duration = Duration::from_secs(60);
 
+/// The number of threads that write. Disks are slow, so that they do nothing else.
+const THREADS: usize = 4;
+
+/// The threads that write all recordings.
+#[derive(Debug)]
+pub(super) struct RecordingThreads {
+    handle: Handle,
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl RecordingThreads {
+    pub(super) fn start() -> io::Result<Self> {
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(THREADS)
+            .thread_name("recorder")
+            .enable_time()
+            .build()?;
+        Ok(Self {
+            handle: runtime.handle().clone(),
+            runtime: Some(runtime),
+        })
+    }
+}
+
+impl Drop for RecordingThreads {
+    fn drop(&mut self) {
+        // A disk that does not answer must not delay the exit.
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 /// A recording that continues until it is stopped.
 #[derive(Debug)]
 pub(super) struct ContinuousRecording {
@@ -24,19 +59,22 @@ pub(super) struct ContinuousRecording {
 
 impl ContinuousRecording {
     /// Starts recording, which keeps the session with the camera.
-    pub(super) fn start(camera: Camera, target: Target) -> Self {
+    pub(super) fn start(threads: &RecordingThreads, camera: Camera, target: Target) -> Self {
         let (stop, stopping) = watch::channel(false);
-        let handle = Handle::current();
-        // A separate thread, because disks are slow.
-        let task = tokio::task::spawn_blocking(move || {
-            handle.block_on(run(&camera, &target, stopping));
-        });
+        let task = threads
+            .handle
+            .spawn(async move { run(&camera, &target, stopping).await });
         Self { stop, task }
+    }
+
+    /// Requests the end of the recording: see [`stop`](Self::stop).
+    pub(super) fn request_stop(&self) {
+        self.stop.send_replace(true);
     }
 
     /// Completes the file.
     pub(super) async fn stop(self) {
-        self.stop.send_replace(true);
+        self.request_stop();
         if let Err(error) = self.task.await {
             tracing::error!(%error, "a recording was interrupted");
         }
@@ -111,4 +149,46 @@ async fn record(
         }
     }
     recorder.finish().1
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
+mod tests {
+    use tutk_serve::{CameraSettings, Hub};
+
+    use super::*;
+    use crate::serving::demo;
+
+    /// More than tokio has threads for blocking work.
+    const RECORDINGS: usize = 600;
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn all_recordings_share_a_few_threads() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_servers, plans) = demo::begin().unwrap();
+        let hub = Hub::new();
+        let settings: CameraSettings = super::super::service::settings(&plans["garden"]);
+        let camera = hub.add("garden", settings).unwrap();
+        let threads = RecordingThreads::start().unwrap();
+        let path = |number: usize| folder.path().join(format!("{number}.h264"));
+        let recordings: Vec<_> = (0..RECORDINGS)
+            .map(|number| {
+                let target = Target::new(&path(number), None).unwrap();
+                ContinuousRecording::start(&threads, camera.clone(), target)
+            })
+            .collect();
+        let is_recorded = |number| path(number).metadata().is_ok_and(|file| file.len() > 0);
+        let limit = Instant::now() + Duration::from_secs(60);
+        while !(0..RECORDINGS).all(is_recorded) {
+            assert!(Instant::now() < limit, "not all recordings have started");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        recordings
+            .iter()
+            .for_each(ContinuousRecording::request_stop);
+        for recording in recordings {
+            recording.stop().await;
+        }
+        hub.close().await;
+    }
 }

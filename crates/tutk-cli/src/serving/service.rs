@@ -7,7 +7,7 @@ use tutk_serve::{CameraSettings, Hub};
 
 use super::listeners::{self, Listeners, Shared};
 use super::plan::{CameraPlan, Plan, Servers};
-use super::recorder::ContinuousRecording;
+use super::recorder::{ContinuousRecording, RecordingThreads};
 use crate::camera;
 use crate::capture::Capture;
 use crate::failure::Failure;
@@ -22,6 +22,8 @@ const CLOSE: Duration = Duration::from_secs(4);
 pub(crate) struct Service {
     pub(crate) hub: Hub,
     cameras: BTreeMap<String, Served>,
+    /// Started with the first recording.
+    recording_threads: Option<RecordingThreads>,
     /// The plan of the listeners. `None` if they did not start.
     servers: Option<Servers>,
     listeners: Listeners,
@@ -53,6 +55,7 @@ impl Service {
         let mut service = Self {
             hub,
             cameras: BTreeMap::new(),
+            recording_threads: None,
             servers: Some(plan.servers),
             listeners,
         };
@@ -120,6 +123,10 @@ impl Service {
     /// Completes files, closes sessions, and disconnects clients.
     pub(crate) async fn close(self) {
         let all = async {
+            let recordings = self.cameras.values();
+            recordings
+                .filter_map(|served| served.recording.as_ref())
+                .for_each(ContinuousRecording::request_stop);
             // Captures end after the sessions.
             let mut captures = Vec::new();
             for (_, served) in self.cameras {
@@ -140,6 +147,9 @@ impl Service {
         if let Some(warning) = weak_key::warning(&plan.camera.credentials) {
             tracing::warn!(camera = name, "{warning}");
         }
+        if plan.record.is_some() {
+            self.start_recording_threads()?;
+        }
         let mut settings = settings(&plan);
         let capture = plan.capture.as_ref().map(|file| {
             let capture = Capture::create_numbered(&file.path, file.size)?;
@@ -153,14 +163,26 @@ impl Service {
             let advice = "rename the camera in the file";
             Failure::usage("arguments", error.to_string(), advice)
         })?;
-        let target = plan.record.clone();
-        let recording = target.map(|target| ContinuousRecording::start(camera, target));
+        let recording = plan.record.clone().zip(self.recording_threads.as_ref());
+        let recording =
+            recording.map(|(target, threads)| ContinuousRecording::start(threads, camera, target));
         let served = Served {
             plan,
             recording,
             capture,
         };
         self.cameras.insert(name, served);
+        Ok(())
+    }
+
+    fn start_recording_threads(&mut self) -> Result<(), Failure> {
+        if self.recording_threads.is_none() {
+            let threads = RecordingThreads::start().map_err(|error| {
+                let what = format!("cannot start the threads that record: {error}");
+                Failure::other("start", what, "raise the limit of threads (ulimit -u)")
+            })?;
+            self.recording_threads = Some(threads);
+        }
         Ok(())
     }
 
@@ -179,7 +201,7 @@ impl Service {
 }
 
 /// Returns the settings of a camera in the hub.
-fn settings(plan: &CameraPlan) -> CameraSettings {
+pub(super) fn settings(plan: &CameraPlan) -> CameraSettings {
     let camera = plan.camera.clone();
     // A name is looked up before each attempt.
     let address = camera::literal_address(&camera);

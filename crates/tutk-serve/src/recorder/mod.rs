@@ -25,10 +25,12 @@
 //! | `target` | where to write, and in which format |
 //! | `sink` | writes frames: when a file starts and ends |
 //! | `writer` | the bytes of a format |
-//! | `output` | an open file and the thread that flushes it, or standard output |
+//! | `output` | an open file, or standard output |
+//! | `disk` | the threads that flush and delete files |
 //! | `pattern`, `segments` | names of segments, and the deletion of old ones |
 
 mod access;
+mod disk;
 mod output;
 mod pattern;
 mod segments;

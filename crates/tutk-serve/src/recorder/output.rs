@@ -3,14 +3,14 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Seek as _, SeekFrom, Stdout, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{self, SyncSender};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::access::FileAccess;
+use super::disk::{self, Pending};
 
 /// The largest interval between flushes to the disk. Longer MP4 fragments are flushed immediately.
-const SYNC_INTERVAL: Duration = Duration::from_millis(500);
+const FLUSH_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The number of directories above a new file that may be new as well.
 const NEW_FOLDERS: usize = 4;
@@ -22,25 +22,18 @@ pub(super) enum Output {
     Stdout(Stdout),
 }
 
-/// A file and the thread that flushes it.
+/// An open file.
 #[derive(Debug)]
 pub(super) struct DiskFile {
-    file: File,
+    file: Arc<File>,
     /// This is a regular file, not a device or pipe.
     regular: bool,
     /// The bytes of all complete writes.
     len: u64,
     /// The path of a file that is new and still empty. Dropping it removes the file.
     unused: Option<PathBuf>,
-    syncer: Option<Syncer>,
-}
-
-/// The thread that waits for the disk.
-#[derive(Debug)]
-struct Syncer {
-    due: SyncSender<()>,
-    thread: JoinHandle<()>,
-    asked: Option<Instant>,
+    /// The newest flush, and when it was requested.
+    flush: Option<(Instant, Option<Pending>)>,
 }
 
 impl Output {
@@ -63,10 +56,10 @@ impl Output {
     pub(super) fn new(file: File, new: Option<PathBuf>) -> io::Result<Self> {
         Ok(Self::File(DiskFile {
             regular: file.metadata()?.is_file(),
-            file,
+            file: Arc::new(file),
             len: 0,
             unused: new,
-            syncer: None,
+            flush: None,
         }))
     }
 
@@ -94,10 +87,10 @@ impl Output {
         }
     }
 
-    /// Ends the output. The file is on the disk when the returned thread has ended.
-    pub(super) fn close(self) -> Option<JoinHandle<()>> {
+    /// Ends the output. The file is on the disk when the returned work is done.
+    pub(super) fn close(self) -> Option<Pending> {
         match self {
-            Self::File(mut file) => file.syncer.take().map(|syncer| syncer.thread),
+            Self::File(mut file) => file.end(),
             Self::Stdout(_) => None,
         }
     }
@@ -105,14 +98,14 @@ impl Output {
 
 impl DiskFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let written = self.file.write_all(bytes);
+        let written = (&*self.file).write_all(bytes);
         if !self.regular {
             return written;
         }
         match &written {
             Ok(()) => {
                 self.len += bytes.len() as u64;
-                self.sync();
+                self.request_flush();
                 self.unused = None;
             }
             Err(_) => self.cut(),
@@ -124,32 +117,43 @@ impl DiskFile {
     /// fragment is incomplete.
     fn cut(&mut self) {
         let cut = self.file.set_len(self.len);
-        let cut = cut.and_then(|()| self.file.seek(SeekFrom::Start(self.len)));
+        let cut = cut.and_then(|()| (&*self.file).seek(SeekFrom::Start(self.len)));
         if let Err(error) = cut {
             tracing::warn!(%error, "the file ends with an incomplete fragment");
         }
     }
 
-    /// Requests a flush to the disk if it is due.
-    fn sync(&mut self) {
-        if self.syncer.is_none() {
-            self.syncer = Syncer::start(&self.file, self.unused.clone());
-        }
-        let Some(syncer) = &mut self.syncer else {
-            return;
-        };
+    /// Requests a flush to the disk if it is due. The directories of a new file are flushed after
+    /// its first bytes. Without threads, the system decides when to flush.
+    fn request_flush(&mut self) {
         let now = Instant::now();
-        let due = |asked| now.duration_since(asked) >= SYNC_INTERVAL;
-        if syncer.asked.is_none_or(due) {
-            syncer.asked = Some(now);
-            // A pending request covers this one, too.
-            let _ = syncer.due.try_send(());
+        let is_due = self.flush.as_ref().is_none_or(|(requested, pending)| {
+            let is_done = pending.as_ref().is_none_or(Pending::is_done);
+            is_done && now.duration_since(*requested) >= FLUSH_INTERVAL
+        });
+        if is_due {
+            let (file, new) = (Arc::clone(&self.file), self.unused.clone());
+            let pending = disk::run(move || {
+                report(file.sync_data());
+                if let Some(new) = new {
+                    flush_folders(&new);
+                }
+            });
+            self.flush = Some((now, pending));
         }
+    }
+
+    /// Requests the last flush, if there was one before.
+    fn end(&mut self) -> Option<Pending> {
+        self.flush.take()?;
+        let file = Arc::clone(&self.file);
+        disk::run(move || report(file.sync_all()))
     }
 }
 
 impl Drop for DiskFile {
     fn drop(&mut self) {
+        self.end();
         if let Some(path) = &self.unused {
             // The empty file stays if it cannot be removed.
             let _ = std::fs::remove_file(path);
@@ -157,38 +161,15 @@ impl Drop for DiskFile {
     }
 }
 
-impl Syncer {
-    /// Without the thread, the system decides when to flush. The directories of a `new` file are
-    /// flushed after its first bytes.
-    fn start(file: &File, mut new: Option<PathBuf>) -> Option<Self> {
-        let file = file.try_clone().ok()?;
-        let (due, asked) = mpsc::sync_channel(1);
-        let work = move || {
-            let sync = |result: io::Result<()>| {
-                if let Err(error) = result {
-                    tracing::warn!(%error, "cannot flush the file to the disk");
-                }
-            };
-            while asked.recv().is_ok() {
-                sync(file.sync_data());
-                if let Some(new) = new.take() {
-                    sync_folders(&new);
-                }
-            }
-            sync(file.sync_all());
-        };
-        let thread = thread::Builder::new().name("sync".into()).spawn(work);
-        Some(Self {
-            due,
-            thread: thread.ok()?,
-            asked: None,
-        })
+fn report(flushed: io::Result<()>) {
+    if let Err(error) = flushed {
+        tracing::warn!(%error, "cannot flush the file to the disk");
     }
 }
 
 /// Flushes the directories above a new file to the disk, so that the file has its name after a
 /// power failure.
-fn sync_folders(file: &Path) {
+fn flush_folders(file: &Path) {
     for folder in file.ancestors().skip(1).take(NEW_FOLDERS) {
         let folder = match folder.as_os_str().is_empty() {
             true => Path::new("."),

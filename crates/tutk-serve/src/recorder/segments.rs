@@ -2,12 +2,12 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use super::disk::{self, Pending};
 use super::pattern::Pattern;
 
 /// The length and retention of segments.
@@ -43,21 +43,19 @@ pub struct Retention {
 }
 
 impl Segments {
-    /// Deletes old segments in a separate thread, because directories can be large and disks slow.
-    /// Keeps `current`, and reserves the size of the previous segment for it.
-    pub(super) fn sweep(&self, current: &Path) -> Option<JoinHandle<()>> {
+    /// Deletes old segments, while the current one is written. Keeps `current`, and reserves the
+    /// size of the previous segment for it.
+    pub(super) fn sweep(&self, current: &Path) -> Option<Pending> {
         if self.retention == Retention::default() {
             return None;
         }
         let (this, current) = (self.clone(), current.to_owned());
-        let work = move || {
+        disk::run(move || {
             let removed = this.remove_old(&current, Timestamp::now(), &TimeZone::system());
             for path in removed {
                 tracing::info!(path = %path.display(), "old segment removed");
             }
-        };
-        let thread = thread::Builder::new().name("sweep".into()).spawn(work);
-        thread.ok()
+        })
     }
 
     /// Deletes old segments and returns them.

@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use jiff::ZonedDateTime;
 use tutk_media::{AccessUnit, AudioCodec, AudioConfig, MAX_EARLY_AUDIO_FRAMES};
 
+use super::disk::Pending;
 use super::output::Output;
 use super::target::{Place, Target, write_error};
 use super::writer::Writer;
@@ -35,7 +35,7 @@ pub struct Sink {
     parts: u64,
     /// Audio frames in completed files, and skipped ones.
     closed: [u64; 2],
-    sweep: Option<JoinHandle<()>>,
+    sweep: Option<Pending>,
 }
 
 /// One file.
@@ -150,16 +150,13 @@ impl Sink {
     /// Completes the file, or removes it if it is empty and was created by the sink.
     pub(super) fn finish(mut self) -> Result<(), SinkError> {
         let last = self.current.take();
-        let mut threads = Vec::from_iter(self.sweep.take());
+        let mut pending = Vec::from_iter(self.sweep.take());
         // Completes both, also if one fails.
         let results: Vec<_> = (self.closing.take().map(|(part, _)| part).into_iter())
             .chain(last)
-            .map(|part| part.finish().map(|thread| threads.extend(thread)))
+            .map(|part| part.finish().map(|flush| pending.extend(flush)))
             .collect();
-        for thread in threads {
-            // The thread reports its own errors.
-            let _ = thread.join();
-        }
+        pending.into_iter().for_each(Pending::wait);
         results.into_iter().collect()
     }
 
@@ -318,7 +315,7 @@ impl Sink {
         });
         let (path, output) = opened.map_err(|error| broken(name, error))?;
         tracing::info!(path = %path.display(), "segment");
-        if self.sweep.as_ref().is_none_or(JoinHandle::is_finished) {
+        if self.sweep.as_ref().is_none_or(Pending::is_done) {
             self.sweep = segments.sweep(&path);
         }
         Ok((path.display().to_string(), output))
@@ -348,8 +345,8 @@ impl Part {
         })
     }
 
-    /// Completes the file and returns the thread that flushes it to the disk.
-    fn finish(mut self) -> Result<Option<JoinHandle<()>>, SinkError> {
+    /// Completes the file and requests its flush to the disk.
+    fn finish(mut self) -> Result<Option<Pending>, SinkError> {
         let writer = std::mem::replace(&mut self.writer, Writer::Elementary);
         if !self.failed {
             let rest = writer.finish().map_err(|error| self.mux_error(error))?;
