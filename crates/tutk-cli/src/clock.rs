@@ -9,6 +9,7 @@ pub(crate) fn unix_time() -> Duration {
 }
 
 /// Returns the milliseconds since 1970.
+#[cfg(feature = "cloud")]
 pub(crate) fn unix_millis() -> u64 {
     u64::try_from(unix_time().as_millis()).unwrap_or(u64::MAX)
 }
