@@ -1,6 +1,7 @@
 //! `cameras.toml` as arbitrary text, and as tables with existing keys and arbitrary values.
 //!
-//! - Each error has a line of the text, and names its key or an existing key.
+//! - Each error has a line of the text, and names its key or an existing key. Keys that need quotes
+//!   are not shown, because they may be misplaced secrets.
 //! - No error contains a value that may be a secret.
 //! - The accounts and recordings of a file without errors can be used.
 #![no_main]
@@ -222,7 +223,8 @@ fuzz_target!(|input: Input<'_>| {
         assert!((1..=lines).contains(&mistake.line), "{shown}");
         let names_key = mistake.key.is_some() || mistake.what.contains(['`', '[']);
         let lists_keys = mistake.what.contains("known keys");
-        assert!(names_key || lists_keys || !is_toml, "{shown}");
+        let needs_key = is_toml && has_plain_key(&text, mistake.line);
+        assert!(names_key || lists_keys || !needs_key, "{shown}");
     }
     assert!(is_toml || !contents.mistakes.is_empty());
     if contents.mistakes.is_empty() {
@@ -240,6 +242,13 @@ fuzz_target!(|input: Input<'_>| {
         }
     }
 });
+
+/// Returns `true` if a line begins with a key that needs no quotes.
+fn has_plain_key(text: &str, line: usize) -> bool {
+    let line = text.split('\n').nth(line - 1).unwrap_or_default();
+    let key = line.split_once('=').map(|(key, _)| key.trim());
+    key.is_some_and(|key| !key.contains('"'))
+}
 
 impl Table<'_> {
     fn write(&self, out: &mut String) {

@@ -1,17 +1,22 @@
-//! The generated parts of docs/benchmarks.md.
+//! The generated parts of pages in docs/.
 
 use std::fs;
 
-const PAGE: &str = "docs/benchmarks.md";
+const BENCHMARKS: &str = "docs/benchmarks.md";
 
-/// Replaces one part of the page and keeps the others.
+/// Replaces one part of docs/benchmarks.md and keeps the others.
 pub(crate) fn write(part: &str, text: &str) -> Result<(), String> {
-    let error = |error| format!("cannot update {PAGE}: {error}");
-    let page = fs::read_to_string(PAGE).map_err(error)?;
+    write_in(BENCHMARKS, part, text)
+}
+
+/// Replaces one part of a page and keeps the others.
+pub(crate) fn write_in(path: &str, part: &str, text: &str) -> Result<(), String> {
+    let error = |error| format!("cannot update {path}: {error}");
+    let page = fs::read_to_string(path).map_err(error)?;
     let page = replace(&page, part, text)
-        .ok_or_else(|| format!("cannot update {PAGE}: no part `{part}`"))?;
-    fs::write(PAGE, page).map_err(error)?;
-    println!("updated {PAGE}");
+        .ok_or_else(|| format!("cannot update {path}: no part `{part}`"))?;
+    fs::write(path, page).map_err(error)?;
+    println!("updated {path}");
     Ok(())
 }
 

@@ -344,13 +344,14 @@ fn datagrams() {
     save("disco_cipher", "partial-scrambled", &partial);
 }
 
-/// All datagrams of a handshake, as input of the target `dtls_psk`.
+/// All datagrams of a handshake, as input of the target `dtls_psk`, with another key than that of
+/// the target.
 fn handshakes() {
     for settings in [0_u8, 2, 4, 6] {
         let now = Instant::ZERO;
-        let client = Config::client("a device", Psk::new([0x5a; 32]))
+        let client = Config::client("a device", Psk::new([0xa5; 32]))
             .with_extended_master_secret(settings & 2 == 0);
-        let server = Config::server(|_: &[u8]| Some(Psk::new([0x5a; 32])))
+        let server = Config::server(|_: &[u8]| Some(Psk::new([0xa5; 32])))
             .with_cookie_exchange(settings & 4 == 0);
         let mut client = Connection::client(Arc::new(client), [7; 32], now).expect("a client");
         let mut server =

@@ -9,30 +9,11 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use super::{CORPUS, WORKERS, arguments};
+use crate::generated;
 use crate::job::{Job, is_interrupted};
 use crate::report::all_passed;
 
 const PAGE: &str = "docs/fuzzing.md";
-
-const INTRODUCTION: &str = "\
-# Fuzzing
-
-Written by `cargo xtask fuzz --hours N --write`, which adds its numbers to those below. Do not edit.
-
-Each target is a program of [fuzz/fuzz_targets](../fuzz/fuzz_targets), built with libFuzzer, AddressSanitizer, assertions and overflow \
-checks. Its first lines describe the input and the invariants that it checks. `cargo xtask fuzz TARGET` fuzzes one for a minute, \
-`cargo xtask test` each for a few seconds.
-
-A run first gives all targets the same time. After that, half of the time is shared equally, the other half in proportion to the \
-features that each target has found in its last slice. Two targets run at the same time. In the end the inputs are minimised \
-(libFuzzer's `-merge`) and kept in `target/fuzz-corpus`. The seeds in `fuzz/seeds` are part of the repository; `cargo xtask seeds` makes them.
-
-- executions, hours: the sums of all runs of this command. Hours are those of one process.
-- edges, features: the coverage in the newest run, as libFuzzer counts it, with the code of all dependencies.
-- corpus: the minimised inputs after the newest run.
-- findings: the inputs that crashed, broke an invariant, took more than 10 s or needed more than 2 GB, in all runs. A target with a \
-finding gets no more time in that run. Fixed findings have tests in the crates.
-";
 
 /// The number of slices of each target, unless they would be very short or long.
 const ROUNDS: u64 = 6;
@@ -66,16 +47,22 @@ struct Total {
 
 /// Fuzzes the targets for this time, and prints a table of this run. `write` adds it to the page.
 pub(super) fn run(targets: &[String], hours: f64, write: bool) -> Result<(), String> {
-    Job::nightly_cargo(&["fuzz", "build"]).run()?;
+    let is_whole = targets.len() == super::targets()?.len();
+    match is_whole {
+        true => Job::nightly_cargo(&["fuzz", "build"]).run()?,
+        false => (targets.iter())
+            .try_for_each(|target| Job::nightly_cargo(&["fuzz", "build", target]).run())?,
+    }
     let folder = binaries()?;
-    let end = Instant::now() + Duration::from_secs_f64(hours * 3600.0);
+    let time = Duration::from_secs_f64(hours * 3600.0);
+    let end = Instant::now() + time;
     let mut totals: BTreeMap<String, Total> = (targets
         .iter()
         .cloned()
         .map(|target| (target, Total::default())))
     .collect();
-    let per_target = hours * 3600.0 * WORKERS as f64 / targets.len().max(1) as f64;
-    let slice = (per_target as u64 / ROUNDS).clamp(SLICE[0], SLICE[1]);
+    let per_target = time.as_secs() * WORKERS as u64 / targets.len().max(1) as u64;
+    let slice = (per_target / ROUNDS).clamp(SLICE[0], SLICE[1]);
     for round in 1.. {
         let open = totals.iter().filter(|(_, total)| total.error.is_none());
         let (names, found): (Vec<_>, Vec<_>) = open
@@ -115,16 +102,10 @@ pub(super) fn run(targets: &[String], hours: f64, write: bool) -> Result<(), Str
         }
         let last = format!(
             "The newest run was `cargo xtask fuzz --hours {hours}{}` at commit {}.",
-            if totals.len() < super::targets()?.len() {
-                " TARGET ..."
-            } else {
-                ""
-            },
+            if is_whole { "" } else { " TARGET ..." },
             commit.trim()
         );
-        let text = format!("{INTRODUCTION}\n{last}\n\n{}", table(&all));
-        fs::write(PAGE, text).map_err(|error| format!("cannot write {PAGE}: {error}"))?;
-        println!("updated {PAGE}");
+        generated::write_in(PAGE, "fuzz", &format!("{last}\n\n{}", table(&all)))?;
     }
     let errors = totals.values().filter_map(|total| total.error.clone());
     all_passed(&errors.collect::<Vec<_>>())
