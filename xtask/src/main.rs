@@ -5,6 +5,7 @@ mod bench;
 mod comments;
 mod cortex_m;
 mod dist;
+mod documented;
 mod examples;
 mod fuzz;
 mod generated;

@@ -4,7 +4,8 @@ use crate::job::Job;
 use crate::report::{Outcome, Report, TestCounts};
 use crate::workspace::{is_ci, packages};
 use crate::{
-    comments, cortex_m, dist, fuzz, interop, nextest, no_std, package, python, tools, wasm,
+    comments, cortex_m, dist, documented, fuzz, interop, nextest, no_std, package, python, tools,
+    wasm,
 };
 
 /// The feature of the second crypto backend.
@@ -33,6 +34,7 @@ pub(crate) fn all(fast: bool) -> Result<(), String> {
         .try_for_each(|path| Job::cargo(&["fmt", "--manifest-path", path, "--check"]).run())
     });
     report.step("comments", |_| comments::check());
+    report.step("tests named in documents", |_| documented::check());
     report.step("no_std", |_| no_std::check());
     report.step("no_std targets", |_| no_std::build());
     report.step("session on a microcontroller", |_| cortex_m::run());

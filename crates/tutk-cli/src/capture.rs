@@ -276,6 +276,28 @@ mod tests {
         });
     }
 
+    #[test]
+    fn packets_beyond_the_queue_are_dropped_and_counted() {
+        let (queue, items) = mpsc::sync_channel(QUEUE);
+        let shared = Shared {
+            queue,
+            received: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        };
+        for _ in 0..QUEUE + 10 {
+            shared.datagram(&ObservedDatagram {
+                time: Duration::ZERO,
+                source: "192.0.2.1:50000".parse().unwrap(),
+                destination: "192.0.2.7:32761".parse().unwrap(),
+                payload: b"anything",
+            });
+        }
+        assert_eq!(shared.dropped.into_inner(), 10);
+        assert_eq!(shared.received.into_inner(), QUEUE as u64 + 10);
+        drop(shared.queue);
+        assert_eq!(items.iter().count(), QUEUE);
+    }
+
     fn packets(path: &Path) -> usize {
         let mut reader = CaptureReader::new(File::open(path).unwrap()).unwrap();
         let mut packets = 0;

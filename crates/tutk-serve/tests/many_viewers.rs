@@ -15,23 +15,21 @@
 #[allow(dead_code, reason = "the tests of HTTP use more of it")]
 mod client;
 mod common;
+#[path = "common/memory.rs"]
+mod memory;
 
-use std::alloc::System;
 use std::time::Duration;
 
 use client::{TestServer, WebSocket, WebSocketMessage};
 use common::rtsp_tcp_client::Client;
 use common::{H264, camera_config, loopback, tone_audio, wait_for_leave};
-use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
+use memory::allocated;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tutk_runtime::tutk_session::Codec;
 use tutk_runtime::tutk_simulator::LeaveReason;
 use tutk_serve::{RtspConfig, RtspServer};
-
-#[global_allocator]
-static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
 /// Viewers of each kind: RTSP over TCP, MP4, MPEG-TS and WebSocket.
 const EACH: usize = 5;
@@ -45,12 +43,6 @@ const HALF: Duration = Duration::from_secs(30);
 /// The allowed growth of the peak from the first half to the second. A frame of the clip has 2 KiB,
 /// and there are 6,000 frames.
 const SLACK: isize = 32 << 10;
-
-/// The number of allocated bytes.
-fn allocated() -> isize {
-    let stats = ALLOCATOR.stats();
-    stats.bytes_allocated.cast_signed() - stats.bytes_deallocated.cast_signed()
-}
 
 /// Returns the peak of the allocated bytes within a time.
 async fn peak(time: Duration) -> isize {

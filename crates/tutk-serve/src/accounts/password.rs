@@ -316,3 +316,21 @@ impl fmt::Debug for PasswordCheck {
         f.debug_struct("PasswordCheck").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_right_password_is_forgotten() {
+        let verifier = Verifier::default();
+        let tags = (0_u8..).take(MAX_KNOWN + 1).map(|number| [number; 32]);
+        let tags: Vec<_> = tags.collect();
+        for tag in &tags {
+            verifier.remember(*tag);
+            verifier.remember(*tag);
+        }
+        assert!(!verifier.knows(&tags[0]));
+        assert!(tags[1..].iter().all(|tag| verifier.knows(tag)));
+    }
+}

@@ -152,8 +152,13 @@ pub async fn connect_with_small_buffer(address: SocketAddr) -> TcpStream {
 
 /// Connects from another address of this machine, 127.0.0.`last`.
 pub async fn connect_from(last: u8, address: SocketAddr) -> TcpStream {
+    connect_from_address([127, 0, 0, last], address).await
+}
+
+/// Connects from an address of this machine. All in 127.0.0.0/8 are.
+pub async fn connect_from_address(own: [u8; 4], address: SocketAddr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
-    socket.bind(([127, 0, 0, last], 0).into()).unwrap();
+    socket.bind((own, 0).into()).unwrap();
     socket.connect(address).await.unwrap()
 }
 

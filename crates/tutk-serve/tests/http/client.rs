@@ -400,6 +400,12 @@ impl WebSocket {
         let _ = with_timeout(self.0.send(message)).await;
     }
 
+    /// Returns the connection, to write anything.
+    #[allow(dead_code, reason = "only floods use it")]
+    pub(crate) fn tcp(&self) -> &TcpStream {
+        self.0.get_ref()
+    }
+
     /// Sends pings of 125 bytes, `count` of them in one write. Returns the number of bytes.
     pub(crate) async fn ping(&mut self, count: usize) -> std::io::Result<usize> {
         let mut frame = vec![0x89, 0x80 | 125, 0, 0, 0, 0];
