@@ -11,6 +11,7 @@ mod fuzz;
 mod generated;
 mod interop;
 mod job;
+mod loom;
 mod msrv;
 mod nextest;
 mod no_std;
@@ -51,6 +52,7 @@ usage: cargo xtask COMMAND
                   Fuzz the given targets, or all of them, for FUZZ_SECONDS each (default: 60). With
                   --hours, fuzz for this time, two targets at once, and give most of it to those
                   that find new coverage. --write adds the results to docs/fuzzing.md.
+  loom            Run the tests of the hub's shared state in more orders of threads than `test`.
   msrv            Check each library with the compiler that its rust-version names. Installs these
                   compilers with rustup.
   package         Check metadata and files of the packages that are published.
@@ -90,6 +92,7 @@ fn main() -> ExitCode {
         ["interop", args @ ..] => interop::all(args),
         ["examples"] => examples::check(),
         ["fuzz", args @ ..] => fuzz::fuzz(args),
+        ["loom"] => loom::run(),
         ["msrv"] => msrv::all(),
         ["package"] => package::check(),
         ["dist"] => dist::build(None),

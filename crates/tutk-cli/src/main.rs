@@ -184,8 +184,12 @@ fn start_log(quiet: bool, verbose: u8) {
         (false, 1) => LevelFilter::DEBUG,
         (false, _) => LevelFilter::TRACE,
     };
-    tracing_subscriber::fmt()
+    // As it is whatever features of tracing-subscriber other crates of a build enable.
+    let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
+        .with_ansi(false)
         .with_writer(std::io::stderr)
-        .init();
+        .finish();
+    // Fails if there is one already.
+    let _ = tracing::subscriber::set_global_default(subscriber);
 }

@@ -196,7 +196,7 @@ impl Camera {
     /// [`DESCRIPTION_WAIT`]; [`Error::Closed`].
     pub async fn description(&self) -> Result<Arc<StreamDescription>, Error> {
         let _lease = self.lease();
-        let described = self.wait(|inner| {
+        let described = self.shared.wait(|inner| {
             let known = inner.description.as_ref();
             known.filter(|known| known.settled).cloned()
         });
@@ -277,31 +277,8 @@ impl Camera {
 
     /// Waits until the camera has authenticated the client.
     async fn up(&self) -> Result<(), Error> {
-        self.wait(|inner| matches!(inner.state, CameraState::Up).then_some(()))
-            .await
-    }
-
-    /// Waits until `found` returns something, or an attempt to connect has failed.
-    async fn wait<T>(&self, mut found: impl FnMut(&Inner) -> Option<T>) -> Result<T, Error> {
-        let mut changed = self.shared.changes();
-        loop {
-            changed.borrow_and_update();
-            {
-                let inner = self.shared.lock();
-                match (&inner.state, found(&inner)) {
-                    (CameraState::Closed, _) => return Err(Error::Closed),
-                    (_, Some(found)) => return Ok(found),
-                    // After a disconnect, wait for the first attempt to reconnect.
-                    (CameraState::Down(disconnect), None) if disconnect.lasted.is_none() => {
-                        return Err(Error::Down(disconnect.error.clone().into()));
-                    }
-                    (CameraState::Failed(error), None) => return Err(Error::Down(error.clone())),
-                    (_, None) => {}
-                }
-            }
-            // The sender is in `shared`.
-            changed.changed().await.map_err(|_| Error::Closed)?;
-        }
+        let is_up = |inner: &Inner| matches!(inner.state, CameraState::Up).then_some(());
+        self.shared.wait(is_up).await
     }
 }
 

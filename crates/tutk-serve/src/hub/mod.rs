@@ -5,6 +5,8 @@ mod derived;
 mod description;
 mod gop_buffer;
 mod live_frame;
+#[cfg(test)]
+mod model;
 #[cfg(feature = "http")]
 mod muxer;
 mod shared;
@@ -18,6 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tokio::sync::watch;
+use tutk_runtime::Lease as SessionLease;
 
 pub use tutk_runtime::MAX_AWAITED_REQUESTS as MAX_COMMANDS;
 pub use tutk_session::{Keep, LINGER};
@@ -39,6 +42,13 @@ pub use self::url_scheme::{Registration, UrlScheme, UrlTarget};
 pub use self::viewer::{Viewer, ViewerEvent};
 use crate::error::Error;
 use crate::limits::MAX_NAME_BYTES;
+
+/// The primitives of the shared state. The tests in `model` replace them.
+mod sync {
+    pub(super) use std::sync::{Mutex, MutexGuard};
+
+    pub(super) use tokio::sync::watch;
+}
 
 /// The cameras of a server, by name. Clones share the same cameras.
 ///

@@ -1,17 +1,19 @@
 //! The state that a camera's sink, its viewers and its other users share.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, SystemTime};
 
-use tokio::sync::{broadcast, watch};
+use tokio::sync::broadcast;
 use tutk_session::SupervisorEvent;
 
 use super::description::StreamDescription;
 use super::gop_buffer::{Cursor, GopBuffer, KeptLimits, MAX_LAG};
 use super::live_frame::LiveFrame;
 use super::stats::{CameraDetails, CameraState, CameraStats, RecordingState, ViewerStats};
+use super::sync::{Mutex, MutexGuard, watch};
+use crate::error::Error;
 
 /// The shared state of one camera. The lock is held briefly and never across an await: once to add
 /// a frame, and once for each viewer to get it.
@@ -106,8 +108,33 @@ impl Shared {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn changes(&self) -> watch::Receiver<()> {
-        self.changed.subscribe()
+    /// Waits until `found` returns something, or an attempt to connect has failed.
+    ///
+    /// # Errors
+    /// [`Error::Closed`]; [`Error::Down`].
+    pub(super) async fn wait<T>(
+        &self,
+        mut found: impl FnMut(&Inner) -> Option<T>,
+    ) -> Result<T, Error> {
+        let mut changed = self.changed.subscribe();
+        loop {
+            changed.borrow_and_update();
+            {
+                let inner = self.lock();
+                match (&inner.state, found(&inner)) {
+                    (CameraState::Closed, _) => return Err(Error::Closed),
+                    (_, Some(found)) => return Ok(found),
+                    // After a disconnect, wait for the first attempt to reconnect.
+                    (CameraState::Down(disconnect), None) if disconnect.lasted.is_none() => {
+                        return Err(Error::Down(disconnect.error.clone().into()));
+                    }
+                    (CameraState::Failed(error), None) => return Err(Error::Down(error.clone())),
+                    (_, None) => {}
+                }
+            }
+            // The sender is in `self`.
+            changed.changed().await.map_err(|_| Error::Closed)?;
+        }
     }
 
     pub(super) fn events(&self) -> broadcast::Receiver<SupervisorEvent> {

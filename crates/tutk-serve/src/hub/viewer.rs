@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tutk_runtime::Lease;
-
+use super::SessionLease;
 use super::description::StreamDescription;
 use super::live_frame::LiveFrame;
 use super::shared::{Inner, Shared};
@@ -20,7 +19,7 @@ use super::stats::{CameraState, ViewerStats};
 #[derive(Debug)]
 pub struct Viewer {
     shared: Arc<Shared>,
-    _lease: Lease,
+    _lease: SessionLease,
     id: u64,
     /// The version of the newest reported state.
     version: Option<u64>,
@@ -46,7 +45,7 @@ pub enum ViewerEvent {
 }
 
 impl Viewer {
-    pub(super) fn new(shared: Arc<Shared>, lease: Lease, id: u64) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, lease: SessionLease, id: u64) -> Self {
         Self {
             shared,
             _lease: lease,
