@@ -253,6 +253,59 @@ impl MasterSecret {
 mod tests {
     use super::*;
 
+    /// The answers of NIST's CAVP (TLS 1.2, SHA-256) for the labels of the key schedule, as in
+    /// OpenSSL's test data.
+    #[test]
+    #[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+    fn secrets_and_keys_are_those_of_nist() {
+        use crate::crypto::all_providers;
+        use crate::test_vectors::hex;
+
+        let array = |text| <[u8; 32]>::try_from(hex(text)).unwrap();
+        let parameters = Parameters {
+            client_random: array(
+                "36c129d01a3200894b9179faac589d9835d58775f9b5ea3587cb8fd0364cae8c",
+            ),
+            server_random: array(
+                "f6c9575ed7ddd73e1f7d16eca115415812a43c2b747daaaae043abfb50053fce",
+            ),
+            suite: CipherSuite::EcdhePskChacha20Poly1305Sha256,
+            encrypt_then_mac: false,
+            extended_master_secret: false,
+        };
+        let premaster = PremasterSecret(Zeroizing::new(hex(
+            "f8938ecc9edebc5030c0c6a441e213cd24e6f770a50dda07876f8d55da062bca
+             db386b411fd4fe4313a604fce6c17fbc",
+        )));
+        let master = "202c88c00f84a17a20027079604787461176455539e705be730890602c289a50
+             01e34eeb3a043e5d52a65e66125188bf";
+        for provider in all_providers() {
+            let derived = MasterSecret::derive(provider, &parameters, &premaster, &[]).unwrap();
+            assert_eq!(derived.secret.to_vec(), hex(master), "{provider:?}");
+            let seed = hex(
+                "ae6c806f8ad4d80784549dff28a4b58fd837681a51d928c3e30ee5ff14f39868
+                 62e1fd91f23f558a605f28478c58cf72637b89784d959df7e946d3f07bd1b616",
+            );
+            let known = hex(
+                "d06139889fffac1e3a71865f504aa5d0d2a2e89506c6f2279b670c3e1b74f531
+                 016a2530c51a3a0f7e1d6590d0f0566b2f387f8d11fd4f731cdd572d2eae927f
+                 6f2f81410b25e6960be68985add6c38445ad9f8c64bf8068bf9a6679485d966f
+                 1ad6f68b43495b10a683755ea2b858d70ccac7ec8b053c6bd41ca299d4e51928",
+            );
+            let mut block = alloc::vec![0; known.len()];
+            prf(
+                provider,
+                Hash::Sha256,
+                &hex(master),
+                "key expansion",
+                &seed,
+                &mut block,
+            )
+            .unwrap();
+            assert_eq!(block, known, "{provider:?}");
+        }
+    }
+
     #[test]
     fn premaster_secret_has_both_parts_with_lengths() {
         let secret =

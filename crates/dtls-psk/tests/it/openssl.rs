@@ -41,14 +41,7 @@ impl Openssl {
             .env("OPENSSL_CONF", &configuration)
             .arg(command)
             .args(address)
-            .args([
-                "-dtls1_2",
-                "-quiet",
-                "-psk",
-                &key,
-                "-psk_identity",
-                IDENTITY,
-            ])
+            .args(["-dtls1_2", "-psk", &key, "-psk_identity", IDENTITY])
             .args(["-cipher", "ECDHE-PSK-CHACHA20-POLY1305", "-keylogfile"])
             .arg(directory.join("keys"))
             .args(options)
@@ -62,6 +55,12 @@ impl Openssl {
 
     fn stdin(&mut self) -> ChildStdin {
         self.child.stdin.take().unwrap()
+    }
+
+    fn command(&mut self, command: &str) {
+        let stdin = self.child.stdin.as_mut().unwrap();
+        writeln!(stdin, "{command}").unwrap();
+        stdin.flush().unwrap();
     }
 
     /// Waits for the process to end and returns its output.
@@ -199,7 +198,13 @@ pub(crate) fn has_openssl() -> bool {
     output_or_skip(&mut openssl, "openssl").is_some()
 }
 
-fn client_against_s_server(name: &str, options: &[&str], ems: bool, mtu: usize) -> Option<Stats> {
+/// Starts `s_server`, and connects to it.
+fn connect_to_s_server(
+    name: &str,
+    options: &[&str],
+    ems: bool,
+    mtu: usize,
+) -> Option<(Openssl, Endpoint)> {
     if !has_openssl() {
         return None;
     }
@@ -210,7 +215,7 @@ fn client_against_s_server(name: &str, options: &[&str], ems: bool, mtu: usize) 
     drop(free);
     let accept = ["-accept".into(), address.to_string()];
     let options = [&["-nocert", "-naccept", "1"], options].concat();
-    let mut openssl = Openssl::start(name, "s_server", &accept, &options, ems);
+    let openssl = Openssl::start(name, "s_server", &accept, &options, ems);
     let config = Config::client(IDENTITY, Psk::new(KEY))
         .with_mtu(mtu)
         .with_key_log(true);
@@ -219,6 +224,12 @@ fn client_against_s_server(name: &str, options: &[&str], ems: bool, mtu: usize) 
     let connection = Connection::client(Arc::new(config), seed, clock()).unwrap();
     let mut client = Endpoint::new(connection, socket, Some(address));
     client.run("connected", |client| client.connected.is_some());
+    Some((openssl, client))
+}
+
+fn client_against_s_server(name: &str, options: &[&str], ems: bool, mtu: usize) -> Option<Stats> {
+    let options = [&["-quiet"], options].concat();
+    let (mut openssl, mut client) = connect_to_s_server(name, &options, ems, mtu)?;
     let stats = client.check(&openssl, ems);
     let mut stdin = openssl.stdin();
     stdin.write_all(b"hello from openssl\n").unwrap();
@@ -234,24 +245,35 @@ fn client_against_s_server(name: &str, options: &[&str], ems: bool, mtu: usize) 
     Some(stats)
 }
 
+/// Starts `s_client`, and accepts its connection.
+fn accept_s_client(
+    name: &str,
+    config: Config,
+    options: &[&str],
+    ems: bool,
+) -> Option<(Openssl, Endpoint)> {
+    if !has_openssl() {
+        return None;
+    }
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let connect = ["-connect".into(), socket.local_addr().unwrap().to_string()];
+    let openssl = Openssl::start(name, "s_client", &connect, options, ems);
+    let mut seed = [0; 32];
+    getrandom::fill(&mut seed).unwrap();
+    let connection = Connection::server(Arc::new(config), b"loopback", seed, clock()).unwrap();
+    let mut server = Endpoint::new(connection, socket, None);
+    server.run("connected", |server| server.connected.is_some());
+    Some((openssl, server))
+}
+
 fn server_against_s_client(
     name: &str,
     config: Config,
     options: &[&str],
     ems: bool,
 ) -> Option<Stats> {
-    if !has_openssl() {
-        return None;
-    }
-    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-    let connect = ["-connect".into(), socket.local_addr().unwrap().to_string()];
-    let options = [&["-no_ign_eof"], options].concat();
-    let mut openssl = Openssl::start(name, "s_client", &connect, &options, ems);
-    let mut seed = [0; 32];
-    getrandom::fill(&mut seed).unwrap();
-    let connection = Connection::server(Arc::new(config), b"loopback", seed, clock()).unwrap();
-    let mut server = Endpoint::new(connection, socket, None);
-    server.run("connected", |server| server.connected.is_some());
+    let options = [&["-quiet", "-no_ign_eof"], options].concat();
+    let (mut openssl, mut server) = accept_s_client(name, config, &options, ems)?;
     let stats = server.check(&openssl, ems);
     for line in lines() {
         server.connection.send(line.as_bytes()).unwrap();
@@ -329,6 +351,44 @@ fn serves_s_client_with_fragmented_flights() {
         .with_identity_hint("h".repeat(120));
     let options = ["-mtu", "256"];
     server_against_s_client("client-cut", config, &options, true);
+}
+
+/// From the smallest that OpenSSL accepts. Each is another place of the cuts.
+#[test]
+fn serves_s_client_with_any_mtu() {
+    for mtu in (256..=1_500).step_by(83) {
+        let config = server_config()
+            .with_mtu(mtu)
+            .with_identity_hint("h".repeat(120));
+        let options = ["-mtu", &mtu.to_string()];
+        server_against_s_client(&format!("client-mtu-{mtu}"), config, &options, true);
+    }
+}
+
+/// OpenSSL starts a second handshake inside the connection, on the command `R`.
+#[test]
+fn s_client_cannot_renegotiate() {
+    if let Some((mut openssl, mut server)) =
+        accept_s_client("client-again", server_config(), &[], true)
+    {
+        openssl.command("R");
+        server.run("renegotiation refused", |server| {
+            server.connection.stats().renegotiations_refused == 1
+        });
+        assert!(server.connection.is_connected());
+    }
+}
+
+/// OpenSSL sends a HelloRequest, on the command `r`.
+#[test]
+fn s_server_cannot_renegotiate() {
+    if let Some((mut openssl, mut client)) = connect_to_s_server("again", &[], true, 1_200) {
+        openssl.command("r");
+        client.run("renegotiation refused", |client| {
+            client.connection.stats().renegotiations_refused == 1
+        });
+        assert!(client.connection.is_connected());
+    }
 }
 
 /// The current time of the system's monotonic clock.
