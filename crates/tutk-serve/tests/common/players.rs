@@ -40,8 +40,9 @@ impl RtspFixture {
         settings.policy.initial_delay = Duration::from_secs(600);
         settings.policy.max_delay = settings.policy.initial_delay;
         let (hub, front) = super::hub_with_camera(settings);
+        let scheme = if rtsp.tls.is_some() { "rtsps" } else { "rtsp" };
         let server = RtspServer::start(hub.clone(), rtsp).await.unwrap();
-        let url = format!("rtsp://{}/front", server.local_addr());
+        let url = format!("{scheme}://{}/front", server.local_addr());
         Self {
             camera,
             hub,

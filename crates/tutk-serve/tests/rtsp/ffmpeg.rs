@@ -156,6 +156,39 @@ async fn correct_password_allows_playing() {
     }
 }
 
+/// It sends TEARDOWN, and the session with the camera is not needed any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn session_ends_with_the_player() {
+    if !has_ffmpeg() {
+        return;
+    }
+    for transport in ["tcp", "udp"] {
+        let rtsp = RtspConfig::new(loopback());
+        let fixture = RtspFixture::start(camera_config(H264, FPS), None, rtsp).await;
+        let args = [
+            "-v",
+            "error",
+            "-rtsp_transport",
+            transport,
+            "-i",
+            "URL",
+            "-frames:v",
+            "20",
+            "-f",
+            "null",
+            "-",
+        ];
+        checked_stdout(with_timeout(fixture.spawn("ffmpeg", &args)).await.unwrap());
+        let mut silent = fixture.front.watch("silent");
+        while fixture.front.stats().await.viewers.len() > 1 {
+            with_timeout(silent.next_frame()).await.unwrap();
+        }
+        drop(silent);
+        fixture.server.close().await;
+        fixture.hub.close().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn ffplay_plays_the_stream() {
     if !has_ffmpeg() {
