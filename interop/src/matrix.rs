@@ -12,8 +12,11 @@ const LOCK: &str = include_str!("../../Cargo.lock");
 
 /// The MTU of a lossless cell, in bytes.
 const MTU: usize = 1200;
-/// The MTU of every other lossy cell, in bytes. It fragments every flight.
-const SMALL_MTU: usize = 256;
+/// The smallest MTU of every other lossy cell, in bytes, below which OpenSSL does not go. It
+/// fragments every flight.
+pub(crate) const MIN_MTU: usize = 256;
+/// The MTUs of these cells are all different, so that messages are cut at all kinds of places.
+const MTU_STEP: usize = 17;
 /// The application data in each direction of a lossless cell, in bytes.
 const BYTES: u64 = 1_000_000;
 /// The number of records in each direction of a lossy cell.
@@ -200,8 +203,11 @@ impl Cell {
         {
             return Err(why.into());
         }
-        let small = self.seed.is_some_and(|seed| seed & 1 == 1);
-        let mtu = if small { SMALL_MTU } else { MTU };
+        let small = self.seed.filter(|seed| seed & 1 == 1);
+        let mtu = small.map_or(MTU, |seed| {
+            let step = usize::try_from(seed / 2).unwrap_or_default();
+            MIN_MTU + MTU_STEP * step % (MTU - MIN_MTU)
+        });
         let record_len = (mtu - MAX_OVERHEAD).min(MAX_RECORD);
         let ours = Settings {
             side: self.peer_side.other(),
@@ -218,7 +224,7 @@ impl Cell {
             record_len,
             // Tests both kinds of servers with each suite, with a cookie and without.
             acceptor: self.ems,
-            hint_len: if small { 200 } else { 0 },
+            hint_len: if small.is_some() { 200 } else { 0 },
             lossy: self.seed.is_some(),
         };
         let mut settings = [

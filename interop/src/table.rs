@@ -6,7 +6,7 @@ use std::time::Duration;
 use dtls_psk::CipherSuite;
 
 use crate::cell::{Outcome, Passed};
-use crate::matrix::{Cell, LOSSY_RECORDS, Peer, SLOW_EVERY, Side};
+use crate::matrix::{Cell, LOSSY_RECORDS, MIN_MTU, Peer, SLOW_EVERY, Side};
 use crate::peers::Ready;
 use crate::relay::{DUPLICATES, JITTER, LATENCY, LOSS, SLOW_LATENCY};
 
@@ -266,8 +266,9 @@ fn lossy(out: &mut String, run: &Run, notes: &mut Notes) {
     let _ = writeln!(
         out,
         "\n## With a lossy relay\n\n\
-         {} seeds for each suite and side, spread over all variants. Every other one limits datagrams to 256 \
-         bytes and has an identity hint of 200 bytes, so that flights and messages are fragmented. The relay \
+         {} seeds for each suite and side, spread over all variants. Every other one limits datagrams, \
+         each to another size from {MIN_MTU} bytes on, and has an identity hint of 200 bytes, so that flights and \
+         messages are cut at many places. The relay \
          (str0m-netem) loses {:.0} % of the datagrams in each direction, duplicates {:.0} %, and delays them \
          by {} ms ± {} ms, which reorders them. In one of {SLOW_EVERY} networks it delays handshakes by {} ms, \
          longer than dtls-psk's first timeout. All libraries use their default timers. The handshake must \
