@@ -38,7 +38,8 @@ pub struct Retention {
     /// Segments that started longer ago are deleted.
     pub keep: Option<Duration>,
     /// The oldest segments are deleted until the total size is at most this. It is checked when a
-    /// segment starts, with the size of the previous segment for the new one.
+    /// segment starts, with the size of the previous segment for the new one. Segments with a name
+    /// in the future, from before the clock was set back, are deleted first.
     pub max_bytes: Option<u64>,
 }
 
@@ -60,7 +61,9 @@ impl Segments {
 
     /// Deletes old segments and returns them.
     fn remove_old(&self, current: &Path, now: Timestamp, zone: &TimeZone) -> Vec<PathBuf> {
-        let recorded = self.pattern.recorded(zone);
+        let mut recorded = self.pattern.recorded(zone);
+        // Otherwise, every new segment would be the oldest after the clock was set back.
+        recorded.sort_by_key(|file| file.begun <= now);
         let mut total: u64 = recorded.iter().map(|file| file.bytes).sum();
         let newest = recorded.iter().rfind(|file| file.path != current);
         // The current segment is still empty.
@@ -140,6 +143,23 @@ mod tests {
         assert_eq!(removed(Some(hour * 5), None), (4, 8));
         // The current segment is never deleted.
         assert_eq!(removed(Some(Duration::ZERO), Some(0)), (9, 3));
+    }
+
+    #[test]
+    fn segments_from_before_the_clock_was_set_back_are_deleted_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let segments = Segments {
+            pattern: hours(folder.path()),
+            length: Duration::from_secs(3_600),
+            retention: Retention {
+                keep: None,
+                max_bytes: Some(6_000),
+            },
+        };
+        let day = folder.path().join("2026-11-25");
+        let removed = segments.remove_old(&day.join("04.ts"), at(4), &TimeZone::UTC);
+        let expected = [5, 6, 7, 8, 9].map(|hour| day.join(format!("{hour:02}.ts")));
+        assert_eq!(removed, expected);
     }
 
     #[test]
