@@ -30,7 +30,7 @@ pub(super) struct DiskFile {
     regular: bool,
     /// The bytes of all complete writes.
     len: u64,
-    /// The path of a file that is new and still empty. Dropping it removes the file.
+    /// The path of a file that is new and has no frame yet. Dropping it removes the file.
     unused: Option<PathBuf>,
     /// The newest flush, and when it was requested.
     flush: Option<(Instant, Option<Pending>)>,
@@ -52,7 +52,8 @@ impl Output {
         }
     }
 
-    /// Writes to a file. If it is new, it is removed unless something is written to it.
+    /// Writes to a file. If it is new, it is removed unless a frame is written to it. Players do not
+    /// open an MP4 file that has only its header.
     pub(super) fn new(file: File, new: Option<PathBuf>) -> io::Result<Self> {
         Ok(Self::File(DiskFile {
             regular: file.metadata()?.is_file(),
@@ -106,7 +107,9 @@ impl DiskFile {
             Ok(()) => {
                 self.len += bytes.len() as u64;
                 self.request_flush();
-                self.unused = None;
+                if !is_mp4_header(bytes) {
+                    self.unused = None;
+                }
             }
             Err(_) => self.cut(),
         }
@@ -149,6 +152,11 @@ impl DiskFile {
         let file = Arc::clone(&self.file);
         disk::run(move || report(file.sync_all()))
     }
+}
+
+/// Returns `true` for the header of an MP4 file without a fragment.
+fn is_mp4_header(bytes: &[u8]) -> bool {
+    bytes.get(4..8) == Some(b"ftyp") && !bytes.windows(4).any(|four| four == b"moof")
 }
 
 impl Drop for DiskFile {
