@@ -16,6 +16,10 @@ use crate::failure::Failure;
 /// The shortest time between two warnings about missed frames.
 const MISSED_INTERVAL: Duration = Duration::from_secs(60);
 
+/// A recording that fails within this time has not worked in between. The header of a file and
+/// frames that are not written yet fit onto a full disk, too.
+const SHORTEST: Duration = Duration::from_secs(3);
+
 /// The number of threads that write. Disks are slow, so that they do nothing else.
 const THREADS: usize = 4;
 
@@ -115,6 +119,7 @@ async fn record(
 ) -> Result<(), Error> {
     let name = camera.name();
     let (mut missed, mut missed_at) = (0_u64, None::<Instant>);
+    let mut first = None;
     let mut recorder = Recorder::new(camera, target.open()?, RecordingLimits::default());
     loop {
         let event = tokio::select! {
@@ -125,7 +130,10 @@ async fn record(
         match event {
             None => break,
             Some(RecorderEvent::Frame(_)) => {
-                if let Some((times, time)) = retry.succeed(Instant::now().into_std()) {
+                let first = first.get_or_insert_with(Instant::now);
+                if first.elapsed() >= SHORTEST
+                    && let Some((times, time)) = retry.succeed(Instant::now().into_std())
+                {
                     camera.set_recording(RecordingState::On);
                     let seconds = time.as_secs();
                     tracing::warn!(
