@@ -20,6 +20,7 @@ mod python;
 mod report;
 mod sbom;
 mod simulate;
+mod soak;
 mod test;
 mod tools;
 mod wasm;
@@ -46,6 +47,9 @@ usage: cargo xtask COMMAND
                   --seconds N or --only NAME, run only a part.
   interop [ARGS]  Test dtls-psk against other DTLS implementations and write docs/interop.md. With
                   --short, --seeds N or --only PEER, run a part and print it.
+  soak [--minutes N | --seconds N] [--seed N] [--write]
+                  Run `tutk serve` with simulated cameras, recordings and viewers, while cameras
+                  fail, the disk fills and the clock is stepped. --write updates docs/soak.md.
   examples        Compile each example that names its dependencies in a package of its own, and
                   count its lines.
   fuzz [--hours N [--write]] [TARGET ...]
@@ -90,6 +94,7 @@ fn main() -> ExitCode {
         ["simulate", "--write"] => simulate::all(&[], true),
         ["simulate", args @ ..] => simulate::all(args, false),
         ["interop", args @ ..] => interop::all(args),
+        ["soak", args @ ..] => soak::run(args),
         ["examples"] => examples::check(),
         ["fuzz", args @ ..] => fuzz::fuzz(args),
         ["loom"] => loom::run(),

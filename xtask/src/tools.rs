@@ -10,7 +10,7 @@ use crate::workspace::is_ci;
 /// Packages of Debian. The probe is a command that succeeds, or the path of a file that exists, if
 /// the package is installed.
 #[rustfmt::skip]
-const PACKAGES: [Package; 26] = [
+const PACKAGES: [Package; 27] = [
     ("ffmpeg -version", "ffmpeg", "playback of recordings and streams"),
     ("ffprobe -version", "ffmpeg", "inspection of recordings"),
     ("gst-launch-1.0 --version", "gstreamer1.0-tools", "playback with GStreamer"),
@@ -29,6 +29,7 @@ const PACKAGES: [Package; 26] = [
     ("c++ --version", "g++", "libFuzzer and C programs"),
     ("make --version", "make", "installation of the C library"),
     ("pkg-config --version", "pkgconf", "installation of the C library"),
+    ("/usr/share/doc/libfaketime/copyright", "libfaketime", "steps of the wall clock in the soak test"),
     ("valgrind --version", "valgrind", "memory errors and leaks of the C library"),
     ("/usr/include/openssl/ssl.h", "libssl-dev", "DTLS with the OpenSSL library"),
     ("/usr/include/gnutls/dtls.h", "libgnutls28-dev", "DTLS with the GnuTLS library"),
