@@ -159,7 +159,6 @@ impl Camera {
     /// Returns a function that handles events as if the camera's session had sent them. For tests
     /// and fuzz targets.
     #[doc(hidden)]
-    #[must_use]
     pub fn event_sink(
         &self,
         settings: &CameraSettings,
