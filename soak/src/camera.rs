@@ -1,4 +1,5 @@
-//! Simulated cameras, each a process of `tutk simulate`, and the time in which they can be recorded.
+//! Simulated cameras, each a process of `tutk simulate`, and the time in which they can be
+//! recorded.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};

@@ -52,8 +52,8 @@ impl Output {
         }
     }
 
-    /// Writes to a file. If it is new, it is removed unless a frame is written to it. Players do not
-    /// open an MP4 file that has only its header.
+    /// Writes to a file. If it is new, it is removed unless a frame is written to it. Players do
+    /// not open an MP4 file that has only its header.
     pub(super) fn new(file: File, new: Option<PathBuf>) -> io::Result<Self> {
         Ok(Self::File(DiskFile {
             regular: file.metadata()?.is_file(),
