@@ -13,6 +13,8 @@ const RECOVERY: Duration = Duration::from_secs(14);
 /// The largest time between two faults.
 const INTERVAL: Duration = Duration::from_secs(6);
 const MAX_LENGTH: Duration = Duration::from_secs(8);
+const SHORTEST_FULL: Duration = Duration::from_secs(3);
+const LONGEST_FULL: Duration = Duration::from_secs(5);
 /// The time between two attempts to find a camera at a new address. `tutk` searches at most once in
 /// five minutes.
 const SEARCH_INTERVAL: Duration = Duration::from_secs(330);
@@ -150,8 +152,8 @@ pub fn schedule(seed: u64, duration: Duration, cameras: usize) -> Vec<Fault> {
         };
         match kind {
             Kind::Moved => moved = Some(at),
-            // Long enough for several failed attempts.
-            Kind::DiskFull => length = length.max(Duration::from_secs(3)),
+            // Long enough for several failed attempts, and over before the next one.
+            Kind::DiskFull => length = length.clamp(SHORTEST_FULL, LONGEST_FULL),
             Kind::ClockStepped => {
                 let steps = STEPS.map(|step| (step, offset + step));
                 let within = |(_, after): &&(i64, i64)| after.abs() <= MAX_OFFSET;
@@ -221,6 +223,12 @@ mod tests {
                 assert!(pair[0].at + pair[0].length < pair[1].at, "{pair:?}");
             }
         }
+        let full = faults.iter().filter(|fault| fault.kind == Kind::DiskFull);
+        let full: Vec<_> = full.collect();
+        assert!(
+            full.windows(2)
+                .all(|two| two[0].at + two[0].length < two[1].at)
+        );
         let moves = faults.iter().filter(|fault| fault.kind == Kind::Moved);
         let moves: Vec<_> = moves.map(|fault| fault.at).collect();
         assert!(moves.len() > 5);
