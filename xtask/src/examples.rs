@@ -7,7 +7,8 @@ use crate::job::Job;
 use crate::{report, workspace};
 
 const FOLDER: &str = "target/outside";
-/// The line of a program that names its dependencies, with features as in `mio[net,os-poll]`.
+/// The line of a program that names its dependencies, with features as in `mio[net,os-poll]`, and
+/// with backticks where rustdoc would read a link.
 const DEPENDENCIES: &str = "//! Dependencies: ";
 
 /// A program that names its dependencies.
@@ -59,7 +60,11 @@ fn examples() -> Result<Vec<Example>, String> {
                 .unwrap_or_default()
                 .to_string_lossy()
                 .into(),
-            dependencies: names.split(", ").map(str::to_owned).collect(),
+            dependencies: names
+                .replace('`', "")
+                .split(", ")
+                .map(str::to_owned)
+                .collect(),
             lines: lines_of_code(&text),
             source,
         });

@@ -1,5 +1,5 @@
 //! Prints the events of a camera whose firmware differs from the known dialects.
-//! Dependencies: tutk-runtime, tokio[macros,rt]
+//! Dependencies: tutk-runtime, `tokio[macros,rt]`
 
 use tutk_runtime::tutk_session::{CameraUrl, Dialect, PasswordRule, SupervisorConfig};
 
