@@ -2,7 +2,7 @@
 //! the other, to the routes of the HTTP server. Time passes only when nothing else happens.
 //!
 //! - With accounts, only health checks and the login page are served without a valid password or
-//!   cookie, and nobody else gets a cookie.
+//!   cookie, and no other request gets a cookie.
 //! - A password or cookie is not accepted from another machine over plain HTTP.
 //! - Without accounts, a page that was loaded from another host name is refused.
 //! - A page of another site changes nothing and opens no WebSocket.

@@ -64,7 +64,7 @@ async fn flood(from: &UdpSocket, limit: isize, datagram: impl Fn(u32) -> Vec<u8>
     );
 }
 
-/// Nobody takes the events of the camera.
+/// The events of the camera are not received.
 #[tokio::test(start_paused = true)]
 async fn datagrams_of_strangers_to_a_simulated_camera_are_bounded() {
     /// Events of 256 bytes.

@@ -210,7 +210,7 @@ impl Credentials {
     /// Returns how many of the 32 bytes of the key under [`KeyRule::Enr`] an attacker does not
     /// know: those before the first 0x00 of SHA-256(ENR).
     ///
-    /// One ENR in 256 has none, and anybody can impersonate its camera. One in 51 has 4 or fewer,
+    /// One ENR in 256 has none, and any host can impersonate its camera. One in 51 has 4 or fewer,
     /// which can all be tried. Only another ENR helps, which the camera gets when it is set up
     /// again.
     #[must_use]

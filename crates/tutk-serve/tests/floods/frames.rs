@@ -101,7 +101,7 @@ async fn viewers_that_read_nothing_need_only_the_frames_of_the_camera() {
 
 /// A camera that is away causes events at every attempt to connect.
 #[tokio::test(start_paused = true)]
-async fn events_that_nobody_receives_are_bounded() {
+async fn events_without_a_receiver_are_bounded() {
     /// Room for the longest event.
     const EVENT: usize = 1_024;
     let _alone = Alone::wait();
