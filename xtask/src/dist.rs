@@ -34,14 +34,19 @@ pub(crate) fn build(target: Option<&str>) -> Result<(), String> {
     }
     let release = Release::new(target, FOLDER)?;
     let program = compile(target, &[])?;
-    let minimal = release.file(&format!("-minimal{}", suffix(target)));
+    print_size(&program)?;
     release.pack(&program)?;
+    // The next build replaces the program.
+    let minimal = release.file(&format!("-minimal{}", suffix(target)));
     copy(&compile(target, &MINIMAL)?, &minimal)?;
-    for file in [&program, &minimal] {
-        let size = fs::metadata(file).map_err(|error| error.to_string())?.len();
-        println!("{}: {:.1} MB", file.display(), size as f64 / 1e6);
-    }
+    print_size(&minimal)?;
     release.checksums()
+}
+
+fn print_size(file: &Path) -> Result<(), String> {
+    let size = fs::metadata(file).map_err(|error| error.to_string())?.len();
+    println!("{}: {:.1} MB", file.display(), size as f64 / 1e6);
+    Ok(())
 }
 
 /// Packs this program instead of `tutk`, and checks what is in the files. Compiles nothing.
