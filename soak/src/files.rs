@@ -21,6 +21,9 @@ use crate::Result;
 /// A file of a camera that loses packets is closed at most this long after that ended.
 const OLDEST: Duration = Duration::from_secs(60);
 
+/// One file in this number may miss frames although its camera loses no packets on purpose.
+const FILES_FOR_ONE_INCOMPLETE: u64 = 20;
+
 /// The device and inode of a file.
 type Id = (u64, u64);
 
@@ -71,7 +74,7 @@ pub struct Files {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Decoded {
     pub files: u64,
-    /// Files of cameras that lose packets, in which frames refer to lost ones.
+    /// Files in which frames refer to lost ones.
     pub incomplete: u64,
 }
 
@@ -203,6 +206,7 @@ impl Decoder {
 
 fn decode_all(files: &Receiver<Copied>) -> (Decoded, Vec<String>) {
     let (mut decoded, mut problems) = (Decoded::default(), Vec::new());
+    let mut unexpected = Vec::new();
     for Copied { name, path, lossy } in files {
         match decode(&path) {
             Ok(messages) if messages.is_empty() || lossy => {
@@ -211,9 +215,17 @@ fn decode_all(files: &Receiver<Copied>) -> (Decoded, Vec<String>) {
                 let _ = fs::remove_file(&path);
             }
             // The copy stays, for a person who looks for the cause.
-            Ok(messages) => problems.push(format!("{name}: ffmpeg: {messages}")),
+            Ok(messages) => {
+                decoded.files += 1;
+                decoded.incomplete += 1;
+                unexpected.push(format!("{name}: ffmpeg: {messages}"));
+            }
             Err(error) => problems.push(format!("{name}: ffmpeg: {error}")),
         }
+    }
+    // A busy machine drops datagrams of other cameras, too, when a receive buffer is full.
+    if unexpected.len() as u64 > decoded.files.div_ceil(FILES_FOR_ONE_INCOMPLETE) {
+        problems.extend(unexpected);
     }
     (decoded, problems)
 }
