@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -25,6 +25,9 @@ pub(crate) const DEFAULT_SIZE: ByteSize = ByteSize::mib(64);
 /// The number of datagrams that wait for the disk. Further ones are dropped and counted.
 const QUEUE: usize = 4096;
 
+/// The bytes of these datagrams.
+const QUEUE_BYTES: usize = 8 << 20;
+
 /// The number of names that are tried if a file exists.
 #[cfg(feature = "serve")]
 const MAX_NAMES: u32 = 1000;
@@ -44,6 +47,7 @@ pub(crate) struct Capture {
 #[derive(Debug)]
 struct Shared {
     queue: SyncSender<Item>,
+    queued_bytes: AtomicUsize,
     received: AtomicU64,
     dropped: AtomicU64,
 }
@@ -101,11 +105,7 @@ impl Capture {
         let writer = CaptureWriter::new(BufWriter::new(file), options)
             .map_err(|error| Failure::capture(&name, &error))?;
         let (sender, receiver) = mpsc::sync_channel(QUEUE);
-        let shared = Arc::new(Shared {
-            queue: sender,
-            received: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::new(sender));
         let counters = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name("capture".to_owned())
@@ -176,9 +176,25 @@ impl Drop for Capture {
     }
 }
 
+impl Shared {
+    fn new(queue: SyncSender<Item>) -> Self {
+        Self {
+            queue,
+            queued_bytes: AtomicUsize::new(0),
+            received: AtomicU64::new(0),
+            dropped: AtomicU64::new(0),
+        }
+    }
+}
+
 impl Observer for Shared {
     fn datagram(&self, datagram: &ObservedDatagram<'_>) {
         self.received.fetch_add(1, Ordering::Relaxed);
+        let len = datagram.payload.len();
+        if self.queued_bytes.load(Ordering::Relaxed) + len > QUEUE_BYTES {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
         let item = Item::Datagram {
             time: datagram.time,
             source: datagram.source,
@@ -186,7 +202,10 @@ impl Observer for Shared {
             // A copy, because the disk is slower than the session. Only while a capture runs.
             payload: datagram.payload.to_vec(),
         };
+        // Before the thread can take it.
+        self.queued_bytes.fetch_add(len, Ordering::Relaxed);
         if self.queue.try_send(item).is_err() {
+            self.queued_bytes.fetch_sub(len, Ordering::Relaxed);
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -217,6 +236,10 @@ fn write(
     loop {
         let received = items.recv_timeout(FLUSH_INTERVAL);
         let full = writer.bytes() >= size;
+        if let Ok(Item::Datagram { payload, .. }) = &received {
+            let len = payload.len();
+            counters.queued_bytes.fetch_sub(len, Ordering::Relaxed);
+        }
         match received {
             Ok(Item::End) | Err(mpsc::RecvTimeoutError::Disconnected) => break,
             Ok(_) if result.is_err() => {}
@@ -279,23 +302,28 @@ mod tests {
     #[test]
     fn packets_beyond_the_queue_are_dropped_and_counted() {
         let (queue, items) = mpsc::sync_channel(QUEUE);
-        let shared = Shared {
-            queue,
-            received: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
+        let shared = Shared::new(queue);
+        let observe = |count: usize, payload: &[u8]| {
+            for _ in 0..count {
+                shared.datagram(&ObservedDatagram {
+                    time: Duration::ZERO,
+                    source: "192.0.2.1:50000".parse().unwrap(),
+                    destination: "192.0.2.7:32761".parse().unwrap(),
+                    payload,
+                });
+            }
         };
-        for _ in 0..QUEUE + 10 {
-            shared.datagram(&ObservedDatagram {
-                time: Duration::ZERO,
-                source: "192.0.2.1:50000".parse().unwrap(),
-                destination: "192.0.2.7:32761".parse().unwrap(),
-                payload: b"anything",
-            });
-        }
-        assert_eq!(shared.dropped.into_inner(), 10);
-        assert_eq!(shared.received.into_inner(), QUEUE as u64 + 10);
-        drop(shared.queue);
-        assert_eq!(items.iter().count(), QUEUE);
+        observe(QUEUE + 10, b"anything");
+        assert_eq!(shared.dropped.load(Ordering::Relaxed), 10);
+        assert_eq!(shared.received.load(Ordering::Relaxed), QUEUE as u64 + 10);
+        assert_eq!(items.try_iter().count(), QUEUE);
+        shared.queued_bytes.store(0, Ordering::Relaxed);
+
+        let longest = [0; 65_507];
+        let fit = QUEUE_BYTES / longest.len();
+        observe(fit + 7, &longest);
+        assert_eq!(shared.dropped.load(Ordering::Relaxed), 17);
+        assert_eq!(items.try_iter().count(), fit);
     }
 
     fn packets(path: &Path) -> usize {
@@ -328,11 +356,7 @@ mod tests {
         let read_only = BufWriter::new(File::open(file.path()).unwrap());
         let writer = CaptureWriter::new(read_only, WriterOptions::default()).unwrap();
         let (queue, items) = mpsc::sync_channel(QUEUE);
-        let shared = Arc::new(Shared {
-            queue,
-            received: AtomicU64::new(0),
-            dropped: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::new(queue));
         let capture = Capture {
             name: "a.pcapng".to_owned(),
             shared: Arc::clone(&shared),

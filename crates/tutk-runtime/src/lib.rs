@@ -26,7 +26,7 @@ pub use driver::MAX_AWAITED_REQUESTS;
 pub use error::Error;
 pub use observer::{ObservedDatagram, Observer};
 pub use restart::Panicked;
-pub use session::{EVENT_QUEUE, Session, connect};
+pub use session::{EVENT_QUEUE, EVENT_QUEUE_BYTES, Session, connect};
 pub use socket::RECEIVE_BUFFER;
 pub use talk::Talker;
 pub use tutk_session;

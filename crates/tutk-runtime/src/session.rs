@@ -1,9 +1,10 @@
 //! A session as a handle with a queue of events.
 
+use std::future::poll_fn;
 use std::ops::Deref;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use futures_core::Stream;
@@ -21,6 +22,9 @@ use crate::observer::Observer;
 /// If the queue is full, frames are dropped up to the next key frame, and [`Session::overrun`]
 /// counts them.
 pub const EVENT_QUEUE: usize = 1024;
+
+/// The bytes of frames in this queue. At the limit, frames are dropped as if it were full.
+pub const EVENT_QUEUE_BYTES: usize = 32 << 20;
 
 /// A session with one camera. It runs in a task of its own until it ends or this is dropped.
 ///
@@ -49,6 +53,8 @@ pub struct Session {
     events: mpsc::Receiver<SupervisorEvent>,
     controller: Controller,
     overrun: Arc<AtomicU64>,
+    /// The bytes of the frames in the queue.
+    queued_bytes: Arc<AtomicUsize>,
 }
 
 /// Connects, and returns when the camera has authenticated the client. Earlier events are not kept.
@@ -93,13 +99,22 @@ impl Session {
         let (queue, events) = mpsc::channel(EVENT_QUEUE);
         let overrun = Arc::new(AtomicU64::new(0));
         let (dropped, mut filter) = (Arc::clone(&overrun), OverflowFilter::default());
+        let queued_bytes = Arc::new(AtomicUsize::new(0));
+        let queued = Arc::clone(&queued_bytes);
         let mut lost = 0_u64;
         // Never waits for the consumer.
         let sink = move |mut event| {
-            let admitted = filter.admits(&mut event, queue.capacity());
+            let len = frame_len(&event);
+            let has_room = queued.load(Ordering::Relaxed) + len <= EVENT_QUEUE_BYTES;
+            let free = if len == 0 || has_room {
+                queue.capacity()
+            } else {
+                0
+            };
+            let admitted = filter.admits(&mut event, free);
             if !admitted && matches!(event, SupervisorEvent::Frame(_)) {
                 dropped.fetch_add(1, Ordering::Relaxed);
-            } else if (!admitted || queue.try_send(event).is_err()) && !queue.is_closed() {
+            } else if (!admitted || !send(&queue, event, &queued)) && !queue.is_closed() {
                 // A closed queue means that the session was dropped.
                 lost += 1;
                 if lost.is_power_of_two() {
@@ -111,12 +126,20 @@ impl Session {
             events,
             controller: spawn_observed(config, observer, sink)?,
             overrun,
+            queued_bytes,
         })
     }
 
     /// Returns the next event; `None` after [`SupervisorEvent::Ended`]. Cancel-safe.
     pub async fn next_event(&mut self) -> Option<SupervisorEvent> {
-        self.events.recv().await
+        poll_fn(|cx| self.poll_event(cx)).await
+    }
+
+    fn poll_event(&mut self, cx: &mut Context<'_>) -> Poll<Option<SupervisorEvent>> {
+        let event = ready!(self.events.poll_recv(cx));
+        let len = event.as_ref().map_or(0, frame_len);
+        self.queued_bytes.fetch_sub(len, Ordering::Relaxed);
+        Poll::Ready(event)
     }
 
     /// Returns the sums of the counters of all sessions, also after the end.
@@ -149,6 +172,30 @@ impl Session {
     }
 }
 
+/// Returns the number of bytes of the event's frame, or 0.
+fn frame_len(event: &SupervisorEvent) -> usize {
+    match event {
+        SupervisorEvent::Frame(next) => next.frame.data.len(),
+        _ => 0,
+    }
+}
+
+/// Returns `false` if the queue is full or closed.
+fn send(
+    queue: &mpsc::Sender<SupervisorEvent>,
+    event: SupervisorEvent,
+    queued_bytes: &AtomicUsize,
+) -> bool {
+    let len = frame_len(&event);
+    // Before the consumer can take it.
+    queued_bytes.fetch_add(len, Ordering::Relaxed);
+    let sent = queue.try_send(event).is_ok();
+    if !sent {
+        queued_bytes.fetch_sub(len, Ordering::Relaxed);
+    }
+    sent
+}
+
 impl Deref for Session {
     type Target = Controller;
 
@@ -164,7 +211,7 @@ impl Stream for Session {
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = self.get_mut();
         loop {
-            match ready!(this.events.poll_recv(cx)) {
+            match ready!(this.poll_event(cx)) {
                 Some(SupervisorEvent::Frame(frame)) => return Poll::Ready(Some(Ok(frame))),
                 Some(SupervisorEvent::Ended(Err(error))) => {
                     return Poll::Ready(Some(Err(error.into())));

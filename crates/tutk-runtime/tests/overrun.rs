@@ -8,9 +8,11 @@
 
 use std::time::Duration;
 
+use futures_lite::future::poll_once;
 use testkit::runtime::{GOP, assert_sent, camera_config, client_config, clip, start_camera};
-use tutk_runtime::tutk_session::SupervisorEvent;
-use tutk_runtime::{EVENT_QUEUE, connect};
+use tutk_runtime::tutk_session::{Codec, SupervisorEvent};
+use tutk_runtime::tutk_simulator::{Clip, ClipFrame};
+use tutk_runtime::{EVENT_QUEUE, EVENT_QUEUE_BYTES, connect};
 
 #[tokio::test(start_paused = true)]
 async fn slow_consumer_loses_frames_up_to_a_key_frame() {
@@ -42,6 +44,33 @@ async fn slow_consumer_loses_frames_up_to_a_key_frame() {
     }
     assert!(skipped >= 2 * GOP as u64);
     assert_eq!(session.overrun(), skipped);
+    session.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn large_frames_of_a_slow_consumer_are_bounded() {
+    const LEN: usize = 1 << 20;
+    let frame = |fill| ClipFrame {
+        data: vec![fill; LEN].into(),
+        key: true,
+    };
+    let clip = Clip::new((0..4).map(frame), Codec::H264, 2).unwrap();
+    let server = start_camera(camera_config(&clip));
+    let mut session = connect(client_config(server.local_addr())).await.unwrap();
+    while session.overrun() == 0 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let mut queued = 0;
+    while let Some(Some(event)) = poll_once(session.next_event()).await {
+        queued += usize::from(matches!(event, SupervisorEvent::Frame(_)));
+    }
+    assert_eq!(queued, EVENT_QUEUE_BYTES / LEN);
+    // The bytes of the frames that were read are free again.
+    let overrun = session.overrun();
+    for _ in 0..4 {
+        while !matches!(session.next_event().await, Some(SupervisorEvent::Frame(_))) {}
+    }
+    assert_eq!(session.overrun(), overrun);
     session.close().await.unwrap();
 }
 
