@@ -21,9 +21,6 @@ use crate::Result;
 /// A file of a camera that loses packets is closed at most this long after that ended.
 const OLDEST: Duration = Duration::from_secs(60);
 
-/// One file in this number may miss frames although its camera loses no packets on purpose.
-const FILES_FOR_ONE_INCOMPLETE: u64 = 20;
-
 /// The device and inode of a file.
 type Id = (u64, u64);
 
@@ -68,21 +65,28 @@ pub struct Files {
     /// Cameras that lose packets, and until when.
     lossy: BTreeMap<String, Option<Instant>>,
     decoder: Option<Decoder>,
+    /// The datagrams that the kernel had dropped before.
+    kernel_drops: u64,
 }
 
 /// What ffmpeg decoded.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub struct Decoded {
     pub files: u64,
     /// Files in which frames refer to lost ones.
     pub incomplete: u64,
+    /// What the decoder says of those whose cameras lose no packets on purpose.
+    pub unexpected: Vec<String>,
+    pub problems: Vec<String>,
+    /// Datagrams that the kernel dropped because a receive buffer was full.
+    pub kernel_drops: u64,
 }
 
 /// Decodes files with ffmpeg in a thread of its own.
 #[derive(Debug)]
 struct Decoder {
     files: Sender<Copied>,
-    thread: JoinHandle<(Decoded, Vec<String>)>,
+    thread: JoinHandle<Decoded>,
 }
 
 /// A copy of a file.
@@ -111,6 +115,7 @@ impl Files {
             missed: 0,
             lossy: BTreeMap::new(),
             decoder: has_ffmpeg().then(Decoder::start),
+            kernel_drops: kernel_drops(),
         })
     }
 
@@ -180,17 +185,14 @@ impl Files {
     pub fn finish(&mut self) -> Option<Decoded> {
         let Decoder { files, thread } = self.decoder.take()?;
         drop(files);
-        match thread.join() {
-            Ok((count, problems)) => {
-                self.problems.extend(problems);
-                Some(count)
-            }
-            Err(_) => {
-                self.problems
-                    .push("the thread of ffmpeg panicked".to_owned());
-                Some(Decoded::default())
-            }
-        }
+        let Ok(mut decoded) = thread.join() else {
+            self.problems
+                .push("the thread of ffmpeg panicked".to_owned());
+            return Some(Decoded::default());
+        };
+        self.problems.append(&mut decoded.problems);
+        decoded.kernel_drops = kernel_drops() - self.kernel_drops;
+        Some(decoded)
     }
 }
 
@@ -204,30 +206,38 @@ impl Decoder {
     }
 }
 
-fn decode_all(files: &Receiver<Copied>) -> (Decoded, Vec<String>) {
-    let (mut decoded, mut problems) = (Decoded::default(), Vec::new());
-    let mut unexpected = Vec::new();
+fn decode_all(files: &Receiver<Copied>) -> Decoded {
+    let mut decoded = Decoded::default();
     for Copied { name, path, lossy } in files {
-        match decode(&path) {
-            Ok(messages) if messages.is_empty() || lossy => {
-                decoded.files += 1;
-                decoded.incomplete += u64::from(!messages.is_empty());
-                let _ = fs::remove_file(&path);
+        let messages = match decode(&path) {
+            Ok(messages) => messages,
+            Err(error) => {
+                decoded.problems.push(format!("{name}: ffmpeg: {error}"));
+                continue;
             }
+        };
+        decoded.files += 1;
+        decoded.incomplete += u64::from(!messages.is_empty());
+        if messages.is_empty() || lossy {
+            let _ = fs::remove_file(&path);
+        } else {
             // The copy stays, for a person who looks for the cause.
-            Ok(messages) => {
-                decoded.files += 1;
-                decoded.incomplete += 1;
-                unexpected.push(format!("{name}: ffmpeg: {messages}"));
-            }
-            Err(error) => problems.push(format!("{name}: ffmpeg: {error}")),
+            decoded
+                .unexpected
+                .push(format!("{name}: ffmpeg: {messages}"));
         }
     }
-    // A busy machine drops datagrams of other cameras, too, when a receive buffer is full.
-    if unexpected.len() as u64 > decoded.files.div_ceil(FILES_FOR_ONE_INCOMPLETE) {
-        problems.extend(unexpected);
-    }
-    (decoded, problems)
+    decoded
+}
+
+/// Returns the number of datagrams that the kernel dropped because a receive buffer was full.
+fn kernel_drops() -> u64 {
+    let table = fs::read_to_string("/proc/net/snmp").unwrap_or_default();
+    let mut lines = table.lines().filter_map(|line| line.strip_prefix("Udp: "));
+    let names = lines.next().unwrap_or_default().split(' ');
+    let values = lines.next().unwrap_or_default().split(' ');
+    let drops = names.zip(values).find(|(name, _)| *name == "RcvbufErrors");
+    drops.map_or(0, |(_, value)| value.parse().unwrap_or_default())
 }
 
 /// Decodes a file. Returns the messages of the video decoder.

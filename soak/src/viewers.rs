@@ -76,8 +76,9 @@ pub struct Received {
 pub struct Totals {
     pub kinds: BTreeMap<Kind, Received>,
     pub problems: Vec<String>,
-    /// Viewers that did not read, and those that the server closed in time.
-    pub slow: [u64; 2],
+    /// Viewers that did not read, those of them that the run lasted long enough for, and those that
+    /// the server closed.
+    pub slow: [u64; 3],
 }
 
 /// What every viewer needs.
@@ -321,11 +322,14 @@ pub async fn read_nothing(context: Arc<Context>, camera: Arc<Camera>) {
     lock(&context.totals).slow[0] += 1;
     let closed = ignore_stream(&context, &camera);
     let left = context.until.saturating_duration_since(Instant::now());
-    match timeout(left, closed).await {
-        Ok(Ok(true)) => lock(&context.totals).slow[1] += 1,
-        Ok(Ok(false)) => context.problem("a viewer that does not read is not closed".to_owned()),
-        Ok(Err(error)) => context.problem(format!("a viewer that does not read: {error}")),
-        Err(_) => {}
+    let Ok(result) = timeout(left, closed).await else {
+        return;
+    };
+    lock(&context.totals).slow[1] += 1;
+    match result {
+        Ok(true) => lock(&context.totals).slow[2] += 1,
+        Ok(false) => context.problem("a viewer that does not read is not closed".to_owned()),
+        Err(error) => context.problem(format!("a viewer that does not read: {error}")),
     }
 }
 
