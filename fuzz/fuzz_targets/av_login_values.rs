@@ -6,6 +6,8 @@
 //! - Without changes, a client with the right password that sends again logs in.
 #![no_main]
 
+mod fate;
+
 use std::collections::VecDeque;
 
 use arbitrary::{Arbitrary, Unstructured};
@@ -14,6 +16,7 @@ use av_login::{
     ClientLogin, ClientOutput, LoginAnswer, LoginLayout, LoginPacket, Nonce, Part, Password,
     Status, User,
 };
+use fate::Fate;
 use libfuzzer_sys::fuzz_target;
 
 /// The maximum number of packets in flight.
@@ -38,16 +41,6 @@ enum Step {
     Login(Login),
     /// An answer that the camera did not send.
     Answer(Answer),
-}
-
-/// What happens to the oldest packet.
-#[derive(Debug, Clone, Copy, Arbitrary)]
-enum Fate {
-    Deliver,
-    Lose,
-    Repeat,
-    Flip { at: u16, bits: u8 },
-    Truncate(u16),
 }
 
 #[derive(Debug, Clone, Copy, Arbitrary)]
@@ -164,12 +157,16 @@ impl Pair {
                 self.poll_client();
             }
             Step::ToCamera(fate) => {
-                for packet in fate.apply(&mut self.to_camera, &mut self.tampered) {
+                let oldest = self.to_camera.pop_front();
+                let packets = oldest.map(|packet| fate.apply(packet, &mut self.tampered));
+                for packet in packets.into_iter().flatten() {
                     self.camera(&packet);
                 }
             }
             Step::ToClient(fate) => {
-                for packet in fate.apply(&mut self.to_client, &mut self.tampered) {
+                let oldest = self.to_client.pop_front();
+                let packets = oldest.map(|packet| fate.apply(packet, &mut self.tampered));
+                for packet in packets.into_iter().flatten() {
                     self.client(&packet);
                 }
             }
@@ -270,30 +267,6 @@ impl Pair {
                 CameraOutput::Event(CameraEvent::Refused(_)) => {}
             }
         }
-    }
-}
-
-impl Fate {
-    /// Returns the packets to deliver.
-    fn apply(self, queue: &mut VecDeque<Vec<u8>>, tampered: &mut bool) -> Vec<Vec<u8>> {
-        let Some(mut packet) = queue.pop_front() else {
-            return Vec::new();
-        };
-        match self {
-            Self::Deliver => {}
-            Self::Lose => return Vec::new(),
-            Self::Repeat => return vec![packet.clone(), packet],
-            Self::Flip { at, bits } => {
-                *tampered = true;
-                let at = usize::from(at) % packet.len();
-                packet[at] ^= bits;
-            }
-            Self::Truncate(len) => {
-                *tampered = true;
-                packet.truncate(len.into());
-            }
-        }
-        vec![packet]
     }
 }
 

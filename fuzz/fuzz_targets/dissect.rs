@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use sealed::{Sent, Session, parts, time};
-use tutk_dissect::capture::{Block, CaptureReader};
+use tutk_dissect::capture::CaptureReader;
 use tutk_dissect::{Behaviour, Dissector, Exporter, Keys, MAX_MEDIA_BYTES, MAX_SESSIONS};
 
 fuzz_target!(|data: &[u8]| {
@@ -33,11 +33,9 @@ fn capture(file: &[u8]) {
         return;
     };
     let mut run = Run::new(keys);
-    while let Ok(Some(block)) = reader.next_block() {
-        if let Block::Packet(packet) = block {
-            let packet = run.dissector.handle(&packet);
-            run.check(packet);
-        }
+    while let Ok(Some(packet)) = reader.next_packet() {
+        let packet = run.dissector.handle(&packet);
+        run.check(packet);
     }
     run.finish();
 }

@@ -6,10 +6,13 @@
 //! - Without changes, the exchange ends after a few repeats, whatever ENR, status and user are.
 #![no_main]
 
+mod fate;
+
 use std::collections::VecDeque;
 use std::fmt::Debug;
 
 use arbitrary::{Arbitrary, Unstructured};
+use fate::Fate;
 use hl_ioctl::commands::{
     AudioParams, Challenge, ConnectAuth, ConnectDoorbellUserAuth, ConnectRequest, ConnectUserAuth,
     GetPatrolPoints, GetPosition, GetRtspServer, MediaControl, PanTiltByDegrees, PanTiltByStep,
@@ -70,16 +73,6 @@ enum Step<'a> {
         code: u8,
         payload: &'a [u8],
     },
-}
-
-/// What happens to the oldest message.
-#[derive(Debug, Clone, Copy, Arbitrary)]
-enum Fate {
-    Deliver,
-    Lose,
-    Repeat,
-    Flip { at: u16, bits: u8 },
-    Truncate(u16),
 }
 
 /// The bytes of a valid command or answer, which were checked.
@@ -166,22 +159,24 @@ impl Pair {
                 self.poll_client();
             }
             Step::ToCamera(fate) => {
-                let first = self.to_camera.pop_front();
-                for (index, message) in fate.apply(first, &mut self.tampered) {
-                    self.camera(index, &message);
+                if let Some((index, oldest)) = self.to_camera.pop_front() {
+                    for message in fate.apply(oldest, &mut self.tampered) {
+                        self.camera(index, &message);
+                    }
                 }
             }
             Step::ToClient(fate) => {
-                let first = self.to_client.pop_front();
-                for (_, message) in fate.apply(first, &mut self.tampered) {
-                    self.client(&message);
+                if let Some((_, oldest)) = self.to_client.pop_front() {
+                    for message in fate.apply(oldest, &mut self.tampered) {
+                        self.client(&message);
+                    }
                 }
             }
             Step::Acknowledge(count) => self.camera.handle_acknowledgement(count),
             Step::Value(value, fate) => {
                 self.tampered = true;
-                for (index, message) in fate.apply(Some((1, value.0)), &mut self.tampered) {
-                    self.camera(index, &message);
+                for message in fate.apply(value.0, &mut self.tampered) {
+                    self.camera(1, &message);
                     self.client(&message);
                 }
             }
@@ -257,30 +252,6 @@ impl Pair {
                 CameraOutput::Event(_) => {}
             }
         }
-    }
-}
-
-impl Fate {
-    /// Returns the messages to deliver.
-    fn apply(self, message: Option<(u16, Vec<u8>)>, tampered: &mut bool) -> Vec<(u16, Vec<u8>)> {
-        let Some((index, mut message)) = message else {
-            return Vec::new();
-        };
-        match self {
-            Self::Deliver => {}
-            Self::Lose => return Vec::new(),
-            Self::Repeat => return vec![(index, message.clone()), (index, message)],
-            Self::Flip { at, bits } => {
-                *tampered = true;
-                let at = usize::from(at) % message.len();
-                message[at] ^= bits;
-            }
-            Self::Truncate(len) => {
-                *tampered = true;
-                message.truncate(len.into());
-            }
-        }
-        vec![(index, message)]
     }
 }
 

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
-use tutk_dissect::capture::{Block, CaptureReader};
+use tutk_dissect::capture::CaptureReader;
 use tutk_dissect::report::Report;
 use tutk_dissect::{Dissector, Keys};
 use tutk_runtime::tutk_session::Credentials;
@@ -458,10 +458,7 @@ fn report_explains_the_session_without_secrets() {
     ];
     let mut reader = CaptureReader::new(&report.capture[..]).unwrap();
     let mut messages = Vec::new();
-    while let Some(block) = reader.next_block().unwrap() {
-        let Block::Packet(packet) = block else {
-            continue;
-        };
+    while let Some(packet) = reader.next_packet().unwrap() {
         if let Some(packet) = dissector.handle(&packet) {
             messages.extend(dissector.messages().iter().map(|message| message.code));
             visible.push(packet.opened.datagram);

@@ -2,7 +2,6 @@
 
 use std::num::NonZeroUsize;
 
-use tutk_dissect::capture::Block;
 use tutk_dissect::{Behaviour, Dissector, Keys, Session};
 use tutk_runtime::tutk_session::Credentials;
 use tutk_runtime::tutk_session::hl_ioctl::ChallengeStatus;
@@ -64,11 +63,9 @@ pub(crate) async fn run(
 fn sessions(args: &ReplayArgs, keys: Keys) -> Result<Vec<Session>, Failure> {
     let mut dissector = Dissector::new(keys);
     let mut capture = open(&args.file)?;
-    while let Some(block) = (capture.next_block()).map_err(|error| not_read(&args.file, error))? {
-        if let Block::Packet(packet) = block {
-            dissector.handle(&packet);
-            while dissector.poll_frame().is_some() {}
-        }
+    while let Some(packet) = (capture.next_packet()).map_err(|error| not_read(&args.file, error))? {
+        dissector.handle(&packet);
+        while dissector.poll_frame().is_some() {}
     }
     dissector.finish();
     Ok(dissector.sessions().to_vec())
@@ -111,10 +108,7 @@ fn behaviour(args: &ReplayArgs, keys: Keys, session: usize) -> Result<Behaviour,
             }
         }
     };
-    while let Some(block) = (capture.next_block()).map_err(|error| not_read(&args.file, error))? {
-        let Block::Packet(packet) = block else {
-            continue;
-        };
+    while let Some(packet) = (capture.next_packet()).map_err(|error| not_read(&args.file, error))? {
         if let Some(packet) = dissector.handle(&packet)
             && packet.session == Some(session)
         {
