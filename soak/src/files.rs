@@ -65,8 +65,6 @@ pub struct Files {
     /// Cameras that lose packets, and until when.
     lossy: BTreeMap<String, Option<Instant>>,
     decoder: Option<Decoder>,
-    /// The datagrams that the kernel had dropped before.
-    kernel_drops: u64,
 }
 
 /// What ffmpeg decoded.
@@ -75,11 +73,9 @@ pub struct Decoded {
     pub files: u64,
     /// Files in which frames refer to lost ones.
     pub incomplete: u64,
-    /// What the decoder says of those whose cameras lose no packets on purpose.
-    pub unexpected: Vec<String>,
-    pub problems: Vec<String>,
-    /// Datagrams that the kernel dropped because a receive buffer was full.
-    pub kernel_drops: u64,
+    /// Files that cannot be decoded, and files that miss frames although their camera loses no
+    /// packets on purpose.
+    problems: Vec<String>,
 }
 
 /// Decodes files with ffmpeg in a thread of its own.
@@ -115,7 +111,6 @@ impl Files {
             missed: 0,
             lossy: BTreeMap::new(),
             decoder: has_ffmpeg().then(Decoder::start),
-            kernel_drops: kernel_drops(),
         })
     }
 
@@ -191,7 +186,6 @@ impl Files {
             return Some(Decoded::default());
         };
         self.problems.append(&mut decoded.problems);
-        decoded.kernel_drops = kernel_drops() - self.kernel_drops;
         Some(decoded)
     }
 }
@@ -222,22 +216,10 @@ fn decode_all(files: &Receiver<Copied>) -> Decoded {
             let _ = fs::remove_file(&path);
         } else {
             // The copy stays, for a person who looks for the cause.
-            decoded
-                .unexpected
-                .push(format!("{name}: ffmpeg: {messages}"));
+            decoded.problems.push(format!("{name}: ffmpeg: {messages}"));
         }
     }
     decoded
-}
-
-/// Returns the number of datagrams that the kernel dropped because a receive buffer was full.
-fn kernel_drops() -> u64 {
-    let table = fs::read_to_string("/proc/net/snmp").unwrap_or_default();
-    let mut lines = table.lines().filter_map(|line| line.strip_prefix("Udp: "));
-    let names = lines.next().unwrap_or_default().split(' ');
-    let values = lines.next().unwrap_or_default().split(' ');
-    let drops = names.zip(values).find(|(name, _)| *name == "RcvbufErrors");
-    drops.map_or(0, |(_, value)| value.parse().unwrap_or_default())
 }
 
 /// Decodes a file. Returns the messages of the video decoder.
@@ -246,7 +228,7 @@ fn kernel_drops() -> u64 {
 /// ffmpeg reports anything else, for example timestamps that do not increase.
 fn decode(path: &Path) -> Result<String> {
     let output = Command::new("nice")
-        .args(["ffmpeg", "-v", "error", "-threads", "1", "-i"])
+        .args(["ffmpeg", "-v", "repeat+error", "-threads", "1", "-i"])
         .arg(path)
         // With the timestamps of the file, not rounded to a constant frame rate.
         .args(["-fps_mode", "passthrough", "-enc_time_base", "-1"])

@@ -38,10 +38,6 @@ const LINES: u64 = 30;
 /// How much longer a file may be than a segment. A fault before the last key frame can extend it.
 const FILE_EXCESS: Duration = Duration::from_secs(60);
 
-/// If the kernel dropped datagrams, one file in this number may miss frames although its camera
-/// loses no packets on purpose.
-const FILES_FOR_ONE_INCOMPLETE: u64 = 20;
-
 /// A step of the wall clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Step {
@@ -218,22 +214,6 @@ fn recordings(results: &Results, checks: &mut Checks) {
     };
     let what = "files are complete, play, and have increasing timestamps";
     checks.no_problems(what, &decoded, &files.problems);
-    if let Some(decoded) = &results.decoded {
-        let (unexpected, drops) = (decoded.unexpected.len() as u64, decoded.kernel_drops);
-        let accepted = match drops {
-            0 => 0,
-            _ => decoded.files.div_ceil(FILES_FOR_ONE_INCOMPLETE),
-        };
-        checks.add(
-            "files that miss frames of cameras that lose no packets on purpose; datagrams that the kernel dropped",
-            format!("{unexpected}; {drops}"),
-            "none, and with dropped datagrams one file in 20",
-            unexpected <= accepted,
-        );
-        if unexpected > accepted {
-            checks.failures.extend(decoded.unexpected.iter().cloned());
-        }
-    }
     let longest = files.cameras.values().map(|camera| camera.longest).max();
     let longest = longest.unwrap_or_default();
     let limit = results.segments.length + FILE_EXCESS;
