@@ -12,6 +12,7 @@ mod generated;
 mod interop;
 mod job;
 mod loom;
+mod memory;
 mod msrv;
 mod nextest;
 mod no_std;
@@ -57,6 +58,10 @@ usage: cargo xtask COMMAND
                   --hours, fuzz for this time, two targets at once, and give most of it to those
                   that find new coverage. --write adds the results to docs/fuzzing.md.
   loom            Run the tests of the hub's shared state in more orders of threads than `test`.
+  miri            Run the tests of the protocol crates in Miri, which finds undefined behaviour.
+                  Installs it with rustup. A test is stopped after 3 minutes.
+  sanitize        Run the tests that call the C library aws-lc with AddressSanitizer and
+                  UndefinedBehaviorSanitizer. Needs clang.
   msrv            Check each library with the compiler that its rust-version names. Installs these
                   compilers with rustup.
   package         Check metadata and files of the packages that are published.
@@ -98,6 +103,8 @@ fn main() -> ExitCode {
         ["examples"] => examples::check(),
         ["fuzz", args @ ..] => fuzz::fuzz(args),
         ["loom"] => loom::run(),
+        ["miri"] => memory::miri(),
+        ["sanitize"] => memory::sanitize(),
         ["msrv"] => msrv::all(),
         ["package"] => package::check(),
         ["dist"] => dist::build(None),
