@@ -47,6 +47,17 @@ pub fn spawn_observed(
     observer: Option<Arc<dyn Observer>>,
     sink: impl FnMut(SupervisorEvent) + Send + 'static,
 ) -> Result<Controller, Error> {
+    let (controller, task) = prepare(config, observer, sink)?;
+    tokio::spawn(task);
+    Ok(controller)
+}
+
+/// Returns a task that is not spawned yet, and its controller.
+pub(crate) fn prepare(
+    config: impl Into<SupervisorConfig>,
+    observer: Option<Arc<dyn Observer>>,
+    sink: impl FnMut(SupervisorEvent) + Send + 'static,
+) -> Result<(Controller, impl Future<Output = ()> + Send + 'static), Error> {
     let supervisor = Supervisor::new(config, socket::seed()?, socket::epoch());
     let (calls, receiver) = mpsc::channel(CALL_QUEUE);
     let wanted = watch::Sender::new(Wanted::default());
@@ -58,13 +69,12 @@ pub fn spawn_observed(
         sink,
         panics: Arc::clone(&panics),
     };
-    tokio::spawn(task.run(supervisor));
-    let wanted = Arc::new(wanted);
-    Ok(Controller {
+    let controller = Controller {
         calls,
-        wanted,
+        wanted: Arc::new(wanted),
         panics,
-    })
+    };
+    Ok((controller, task.run(supervisor)))
 }
 
 /// Controls a driver's task: commands, audio to the camera, statistics. Clones control the same

@@ -34,7 +34,6 @@ pub struct Discovery {
     /// A socket that cannot be bound is left out, as long as there is another one.
     sockets: Vec<io::Result<Socket>>,
     end: Instant,
-    buffer: Vec<u8>,
 }
 
 impl Discovery {
@@ -59,7 +58,6 @@ impl Discovery {
             plan,
             sockets,
             end: Instant::now() + time,
-            buffer: vec![0; socket::MAX_DATAGRAM],
         })
     }
 
@@ -83,7 +81,7 @@ impl Discovery {
             tokio::select! {
                 () = socket::readable(self.sockets.iter().flatten()) => {
                     for socket in self.sockets.iter().flatten() {
-                        socket.receive(&mut self.buffer, |now, from, datagram| {
+                        socket.receive(|now, from, datagram| {
                             self.discoverer.handle_datagram(now, from, datagram);
                         });
                     }

@@ -3,7 +3,9 @@
 use std::future::pending;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
@@ -21,6 +23,10 @@ use crate::socket::{self, Socket};
 /// The most calls of [`Controller::request`](crate::Controller::request) that wait for their
 /// answers. It leaves room for other commands in the session's own queue.
 pub const MAX_AWAITED_REQUESTS: usize = MAX_REQUESTS / 2;
+
+/// How long datagrams may wait in the receive buffer without a moment in which it is empty. Beyond
+/// it, the driver drops them and continues with a key frame.
+pub const MAX_BACKLOG: Duration = Duration::from_secs(2);
 
 /// A call of a controller, which runs in the driver's task.
 pub(crate) type Call = Box<dyn FnOnce(&mut Driver) + Send>;
@@ -47,6 +53,8 @@ pub(crate) struct Driver {
     /// At most one [`connect`].
     connecting: JoinSet<io::Result<(Socket, SocketAddr)>>,
     socket: Option<Socket>,
+    /// Since when the socket was not empty after a batch.
+    behind_since: Option<Instant>,
     /// The datagrams that the kernel dropped from sockets that are closed.
     kernel_drops: Option<u64>,
     /// The commands that are not answered yet, oldest first.
@@ -62,6 +70,7 @@ impl Driver {
             supervisor,
             connecting: JoinSet::new(),
             socket: None,
+            behind_since: None,
             kernel_drops: None,
             requests: Vec::new(),
             talk: TalkQueue::default(),
@@ -77,15 +86,25 @@ impl Driver {
         wanted: &mut watch::Receiver<Wanted>,
         mut sink: impl FnMut(SupervisorEvent) + Send,
     ) {
-        let mut buffer = vec![0; socket::MAX_DATAGRAM];
+        let mut timer = pin!(tokio::time::sleep(Duration::ZERO));
         while let Some(deadline) = self.drain(&mut sink).await {
+            // A later deadline takes effect when the timer fires: an early timeout does no harm.
+            let deadline = socket::to_tokio(deadline);
+            if deadline < timer.deadline() || timer.is_elapsed() {
+                timer.as_mut().reset(deadline);
+            }
             tokio::select! {
-                () = socket::readable(&self.socket) => if let Some(socket) = &self.socket {
-                    socket.receive(&mut buffer, |now, from, datagram| {
-                        self.tap.received(from, datagram);
-                        self.supervisor.handle_datagram(now, from, datagram);
-                    });
+                // Datagrams come last, so that a flood of them delays nothing else.
+                biased;
+                call = calls.recv() => match call {
+                    Some(call) => call(self),
+                    None => self.supervisor.close(socket::now()),
                 },
+                Ok(()) = wanted.changed() => {
+                    let now = *wanted.borrow_and_update();
+                    self.wanted(now);
+                }
+                () = dropped(self.talk.current()) => self.stop_talk(),
                 Some(Ok(connected)) = self.connecting.join_next() => match connected {
                     Ok((socket, camera)) => {
                         self.tap.opened(&socket, camera);
@@ -94,20 +113,33 @@ impl Driver {
                     }
                     Err(error) => self.supervisor.handle_connect_failed(socket::now(), error.into()),
                 },
-                () = tokio::time::sleep_until(socket::to_tokio(deadline)) => {
-                    self.supervisor.handle_timeout(socket::now());
-                }
-                () = dropped(self.talk.current()) => self.stop_talk(),
-                Ok(()) = wanted.changed() => {
-                    let now = *wanted.borrow_and_update();
-                    self.wanted(now);
-                }
-                call = calls.recv() => match call {
-                    Some(call) => call(self),
-                    None => self.supervisor.close(socket::now()),
+                () = timer.as_mut() => self.supervisor.handle_timeout(socket::now()),
+                () = socket::readable(&self.socket) => if self.receive() {
+                    // The other cameras of the thread get their turn.
+                    tokio::task::yield_now().await;
                 },
             }
         }
+    }
+
+    /// Receives a batch of datagrams. Returns `true` if there are more.
+    fn receive(&mut self) -> bool {
+        let Some(socket) = &self.socket else {
+            return false;
+        };
+        let more = socket.receive(|now, from, datagram| {
+            self.tap.received(from, datagram);
+            self.supervisor.handle_datagram(now, from, datagram);
+        });
+        let now = socket::now();
+        let since = *self.behind_since.get_or_insert(now);
+        if !more {
+            self.behind_since = None;
+        } else if now.duration_since(since) > MAX_BACKLOG {
+            self.behind_since = None;
+            self.supervisor.handle_overload(now, socket.discard());
+        }
+        more
     }
 
     fn wanted(&mut self, wanted: Wanted) {
@@ -134,6 +166,7 @@ impl Driver {
                 SupervisorOutput::CloseSocket => {
                     self.kernel_drops = self.kernel_drops();
                     (self.socket, self.connecting) = (None, JoinSet::new());
+                    self.behind_since = None;
                 }
                 SupervisorOutput::Event(event) => {
                     self.handle_event(&event);

@@ -19,10 +19,11 @@ mod session;
 mod simulate;
 mod socket;
 mod talk;
+mod workers;
 
 pub use controller::{Controller, Lease, spawn, spawn_observed};
 pub use discover::{Discovery, interfaces};
-pub use driver::MAX_AWAITED_REQUESTS;
+pub use driver::{MAX_AWAITED_REQUESTS, MAX_BACKLOG};
 pub use error::Error;
 pub use observer::{ObservedDatagram, Observer};
 pub use restart::Panicked;
@@ -30,6 +31,7 @@ pub use session::{EVENT_QUEUE, EVENT_QUEUE_BYTES, Session, connect};
 pub use socket::RECEIVE_BUFFER;
 pub use talk::Talker;
 pub use tutk_session;
+pub use workers::Workers;
 #[cfg(feature = "simulator")]
 pub use {
     simulate::{SimulatedCamera, simulate},

@@ -89,7 +89,6 @@ async fn drive(
     events: mpsc::Sender<SimulatorEvent>,
     mut closing: oneshot::Receiver<()>,
 ) {
-    let mut buffer = vec![0; socket::MAX_DATAGRAM];
     let mut closed = false;
     loop {
         let deadline = loop {
@@ -113,7 +112,7 @@ async fn drive(
         tokio::select! {
             () = socket::readable(&sockets), if !closed => {
                 for socket in &sockets {
-                    socket.receive(&mut buffer, |now, from, datagram| {
+                    socket.receive(|now, from, datagram| {
                         camera.handle_datagram(now, from, datagram);
                     });
                 }

@@ -1,12 +1,14 @@
 //! UDP sockets, clocks and randomness.
 
+use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
 use std::task::Poll;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use socket2::{Domain, Protocol, SockRef, Type};
 use tokio::net::UdpSocket;
@@ -24,10 +26,14 @@ const SMALL_BUFFER: usize = 1 << 20;
 const BUFFER_UNIT: usize = if cfg!(target_os = "linux") { 2 } else { 1 };
 
 /// The longest UDP datagram in bytes.
-pub(crate) const MAX_DATAGRAM: usize = 65_536;
+const MAX_DATAGRAM: usize = 65_536;
 
 /// The number of datagrams that are received before timers and commands are served again.
 const BATCH: usize = 64;
+
+/// The number of datagrams that are dropped at once. A receive buffer holds fewer, and a flood must
+/// not occupy the thread.
+const MAX_DISCARDED: usize = RECEIVE_BUFFER / 256;
 
 /// A UDP socket. Every datagram of this crate passes through [`send`](Self::send) or
 /// [`receive`](Self::receive).
@@ -74,22 +80,38 @@ impl Socket {
         self.0.local_addr()
     }
 
-    /// Passes the datagrams that have arrived to `handle`, at most [`BATCH`] of them. They share
-    /// `buffer`, so that receiving does not allocate.
-    pub(crate) fn receive(
-        &self,
-        buffer: &mut [u8],
-        mut handle: impl FnMut(Instant, SocketAddr, &mut [u8]),
-    ) {
+    /// Passes the datagrams that have arrived to `handle`, at most [`BATCH`] of them. Returns `true`
+    /// if there may be more.
+    pub(crate) fn receive(&self, mut handle: impl FnMut(Instant, SocketAddr, &mut [u8])) -> bool {
         let now = now();
-        for _ in 0..BATCH {
-            match self.0.try_recv_from(buffer) {
-                Ok((len, from)) => handle(now, from, buffer.get_mut(..len).unwrap_or_default()),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
-                // An ICMP error for an earlier datagram. The session's timeouts handle it.
-                Err(error) => return tracing::debug!(%error, "cannot receive"),
-            }
+        self.receive_each(BATCH, |from, datagram| handle(now, from, datagram)) == BATCH
+    }
+
+    /// Drops the datagrams that have arrived. Returns their number.
+    pub(crate) fn discard(&self) -> u64 {
+        self.receive_each(MAX_DISCARDED, |_, _| {}) as u64
+    }
+
+    /// Passes datagrams to `handle`, at most `max`. Returns their number. The sockets of a thread
+    /// share a buffer, so that receiving does not allocate.
+    fn receive_each(&self, max: usize, mut handle: impl FnMut(SocketAddr, &mut [u8])) -> usize {
+        thread_local! {
+            static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; MAX_DATAGRAM]);
         }
+        BUFFER.with_borrow_mut(|buffer| {
+            for received in 0..max {
+                match self.0.try_recv_from(buffer) {
+                    Ok((len, from)) => handle(from, buffer.get_mut(..len).unwrap_or_default()),
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return received,
+                    // An ICMP error for an earlier datagram. The session's timeouts handle it.
+                    Err(error) => {
+                        tracing::debug!(%error, "cannot receive");
+                        return received;
+                    }
+                }
+            }
+            max
+        })
     }
 
     /// Sends a datagram. If that fails, it is lost as on any network, and the core retransmits.
@@ -121,19 +143,48 @@ impl Socket {
     /// Returns the number of datagrams that the kernel dropped, nearly always because the receive
     /// buffer was full. `None` if the system does not report it: only Linux does.
     ///
-    /// Finds the socket, which must be bound to an unspecified address, by its port in the kernel's
-    /// table of UDP sockets. The last column is the number (proc_net_udp(5)).
+    /// The socket must be bound to an unspecified address. The number is up to [`DROPS_AGE`] old.
     pub(crate) fn kernel_drops(&self) -> Option<u64> {
         let local = self.local_addr().ok()?;
-        let (table, digits) = match local.is_ipv4() {
-            true => ("/proc/self/net/udp", 8),
-            false => ("/proc/self/net/udp6", 32),
-        };
-        let address = format!(" {:0digits$}:{:04X} ", 0, local.port());
-        let table = std::fs::read_to_string(table).ok()?;
-        let line = table.lines().find(|line| line.contains(&address))?;
-        line.split_ascii_whitespace().next_back()?.parse().ok()
+        let mut tables = DROPS.lock().unwrap_or_else(PoisonError::into_inner);
+        let [ipv4, ipv6] = &mut *tables;
+        let table = if local.is_ipv4() { ipv4 } else { ipv6 };
+        let port = local.port();
+        let is_known =
+            |(read, drops): &Drops| read.elapsed() < DROPS_AGE && drops.contains_key(&port);
+        if !table.as_ref().is_some_and(is_known) {
+            *table = Some((std::time::Instant::now(), read_drops(local.is_ipv4())?));
+        }
+        table.as_ref()?.1.get(&port).copied()
     }
+}
+
+/// How long the kernel's table of sockets is used. Reading it for each of many cameras would take
+/// longer the more cameras there are.
+const DROPS_AGE: Duration = Duration::from_millis(500);
+
+/// The number of dropped datagrams, by the port of the socket, and when it was read.
+type Drops = (std::time::Instant, BTreeMap<u16, u64>);
+
+/// The kernel's tables of IPv4 and IPv6 sockets.
+static DROPS: Mutex<[Option<Drops>; 2]> = Mutex::new([None, None]);
+
+/// Reads the numbers of dropped datagrams of all sockets that are bound to an unspecified address.
+/// The second column is the address, the last one the number (proc_net_udp(5)).
+fn read_drops(is_ipv4: bool) -> Option<BTreeMap<u16, u64>> {
+    let (table, unspecified) = match is_ipv4 {
+        true => ("/proc/self/net/udp", format!("{:08}", 0)),
+        false => ("/proc/self/net/udp6", format!("{:032}", 0)),
+    };
+    let table = std::fs::read_to_string(table).ok()?;
+    let sockets = table.lines().filter_map(|line| {
+        let mut columns = line.split_ascii_whitespace();
+        let (address, port) = columns.nth(1)?.split_once(':')?;
+        let port = u16::from_str_radix(port, 16).ok()?;
+        let drops = columns.next_back()?.parse().ok()?;
+        (address == unspecified).then_some((port, drops))
+    });
+    Some(sockets.collect())
 }
 
 /// Waits until one of the sockets has a datagram; without sockets, forever. Cancel-safe.

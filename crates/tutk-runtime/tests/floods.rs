@@ -120,7 +120,8 @@ async fn datagrams_of_strangers_to_a_discovery_are_bounded() {
     let (_, client) = camera.recv_from(&mut request).await.unwrap();
     camera.connect(client).await.unwrap();
     let dialect = &Dialect::TRANSCODE;
-    flood(&camera, 64 << 10, |number| {
+    // The thread's receive buffer, which all of its sockets share, has 64 KiB.
+    flood(&camera, 128 << 10, |number| {
         let mut datagram = vec![number as u8; number as usize % 1_400];
         scramble(dialect, &mut datagram);
         datagram

@@ -83,3 +83,29 @@ async fn recording_ends_when_the_camera_is_removed() {
     assert_eq!(recording.bytes, bytes.len() as u64);
     assert!(H264.repeat(10).starts_with(&bytes));
 }
+
+#[tokio::test]
+async fn last_batch_is_written_at_the_end() {
+    let server = start_camera(camera_config(H264, 120));
+    let (hub, camera) = hub_with_camera(settings(&server));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.h264");
+    let sink = Target::new(&path, None).unwrap().open().unwrap();
+    let recorder = Recorder::new(&camera, sink, RecordingLimits::default());
+    let mut recorder = recorder.in_batches(Duration::from_millis(500));
+    while recorder.recording().frames < 10 {
+        with_timeout(recorder.next_event()).await.unwrap();
+    }
+    let received = camera.stats().await.video_frames + 30;
+    while camera.stats().await.video_frames < received {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(recorder.recording().frames < received);
+    let (recording, result) = recorder.finish();
+    result.unwrap();
+    assert!(recording.frames >= received, "{recording:?}");
+    let bytes = std::fs::read(&path).unwrap();
+    assert_eq!(recording.bytes, bytes.len() as u64);
+    assert!(H264.repeat(10).starts_with(&bytes));
+    hub.close().await;
+}

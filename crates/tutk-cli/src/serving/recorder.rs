@@ -20,6 +20,9 @@ const MISSED_INTERVAL: Duration = Duration::from_secs(60);
 /// frames that are not written yet fit onto a full disk, too.
 const SHORTEST: Duration = Duration::from_secs(3);
 
+/// The interval of writes. Waking a thread for each frame would cost as much as writing it.
+const BATCH: Duration = Duration::from_millis(250);
+
 /// The number of threads that write. Disks are slow, so that they do nothing else.
 const THREADS: usize = 4;
 
@@ -120,7 +123,8 @@ async fn record(
     let name = camera.name();
     let (mut missed, mut missed_at) = (0_u64, None::<Instant>);
     let mut first = None;
-    let mut recorder = Recorder::new(camera, target.open()?, RecordingLimits::default());
+    let recorder = Recorder::new(camera, target.open()?, RecordingLimits::default());
+    let mut recorder = recorder.in_batches(BATCH);
     loop {
         let event = tokio::select! {
             biased;

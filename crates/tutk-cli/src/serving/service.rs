@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tutk_runtime::Workers;
 use tutk_serve::{CameraSettings, Hub};
 
 use super::listeners::{self, Listeners, Shared};
@@ -49,7 +50,11 @@ pub(crate) struct Changes {
 impl Service {
     /// Starts everything in the plan. Stops everything again if one part fails.
     pub(crate) async fn open(plan: Plan) -> Result<Self, Failure> {
-        let hub = Hub::new();
+        let workers = Workers::per_core().map_err(|error| {
+            let what = format!("cannot start the threads of the cameras: {error}");
+            Failure::other("start", what, "raise the limit of threads (ulimit -u)")
+        })?;
+        let hub = Hub::with_workers(workers);
         let shared = Shared::load(&plan.servers)?;
         let listeners = Listeners::open(&hub, &plan.servers, shared, plan.cameras.len()).await?;
         let mut service = Self {

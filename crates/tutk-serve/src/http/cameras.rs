@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::http::header::HOST;
 use axum::http::uri::Authority;
+use futures_util::future::join_all;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -100,6 +101,8 @@ struct StatsJson {
     frames_per_second: Option<f64>,
     /// Frames lost by the network in the current session. `null` without one.
     lost: Option<u64>,
+    /// Datagrams dropped unread because this machine is too slow. `null` without a session.
+    overload_drops: Option<u64>,
     resent: Option<u64>,
     recovered: Option<u64>,
     reconnects: Option<u64>,
@@ -134,10 +137,10 @@ pub(super) async fn all(
     Authenticated(user): Authenticated,
     headers: HeaderMap,
 ) -> Json<CamerasJson> {
-    let mut cameras = Vec::new();
-    for camera in state.cameras(&user) {
-        cameras.push(json(&state, &camera, &headers).await);
-    }
+    let each = state
+        .cameras(&user)
+        .map(async |camera| json(&state, &camera, &headers).await);
+    let cameras = join_all(each).await;
     Json(CamerasJson { cameras })
 }
 
@@ -228,6 +231,7 @@ fn statistics(state: &AppState, name: &str, stats: &CameraStats) -> StatsJson {
         bytes_per_second: rate.as_ref().map(|rate| rate.bytes() as u64),
         frames_per_second: rate.map(|rate| tenth(rate.frames())),
         lost: session.map(|session| session.lost),
+        overload_drops: session.map(|session| session.overload_drops),
         resent: session.map(|session| session.resent),
         recovered: session.map(|session| session.recovered),
         reconnects: session.map(|session| session.reconnects),

@@ -5,6 +5,7 @@ use std::fmt;
 use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
+use futures_util::future::join_all;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet, prometheus_text};
 use prometheus_client::metrics::MetricType;
@@ -90,6 +91,11 @@ const CAMERA: &[Metric<Camera>] = &[
         "tutk_camera_lost_frames",
         "Frames lost by the network, completely or in part, in the current session",
         |camera| Some(Count(camera.stats.session.as_ref()?.lost)),
+    ),
+    metric(
+        "tutk_camera_overload_dropped_datagrams",
+        "Datagrams dropped unread because this machine is too slow, in the current session",
+        |camera| Some(Count(camera.stats.session.as_ref()?.overload_drops)),
     ),
     metric("tutk_camera_sessions", "Authenticated sessions", |camera| {
         Some(Count(camera.stats.sessions))
@@ -190,17 +196,17 @@ pub(super) async fn metrics(
     State(state): State<AppState>,
     Administrator(user): Administrator,
 ) -> Response {
-    let mut cameras = Vec::new();
-    for camera in state.cameras(&user) {
+    let each = state.cameras(&user).map(async |camera| {
         let name = camera.name().to_owned();
         let stats = camera.stats().await;
         let rate = state.rate(&name, stats.bytes, stats.video_frames);
-        cameras.push(Camera {
+        Camera {
             bytes_per_second: rate.map(|rate| rate.bytes()),
             name,
             stats,
-        });
-    }
+        }
+    });
+    let cameras = join_all(each).await;
     let scrape = Scrape {
         cameras,
         server: state,

@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use tokio::sync::watch;
-use tutk_runtime::Lease as SessionLease;
+use tutk_runtime::{Lease as SessionLease, Workers};
 
 pub use tutk_runtime::MAX_AWAITED_REQUESTS as MAX_COMMANDS;
 pub use tutk_session::{Keep, LINGER};
@@ -60,6 +60,8 @@ pub struct Hub {
     /// Changes when a camera's state changes, and when cameras are added or removed.
     changed: watch::Sender<()>,
     outputs: Outputs,
+    /// The threads of the cameras; `None` for the runtime in which they are added.
+    workers: Option<Workers>,
 }
 
 impl Hub {
@@ -69,9 +71,18 @@ impl Hub {
         Self::default()
     }
 
+    /// A hub without cameras, whose cameras run on `workers`.
+    #[must_use]
+    pub fn with_workers(workers: Workers) -> Self {
+        Self {
+            workers: Some(workers),
+            ..Self::default()
+        }
+    }
+
     /// Adds a camera.
     ///
-    /// Must be called within a tokio runtime that has I/O and time enabled.
+    /// Without workers, must be called within a tokio runtime that has I/O and time enabled.
     ///
     /// # Errors
     /// [`Error::InvalidName`] if the name is empty, longer than [`MAX_NAME_BYTES`], or contains `/`
@@ -99,7 +110,10 @@ impl Hub {
         let mut sink = CameraSink::new(Arc::clone(&label), &settings, Arc::clone(&shared));
         let supervisor = settings.supervisor();
         let events = move |event| sink.handle_event(event);
-        let controller = tutk_runtime::spawn_observed(supervisor, settings.observer, events)?;
+        let controller = match &self.workers {
+            Some(workers) => workers.spawn(supervisor, settings.observer, events),
+            None => tutk_runtime::spawn_observed(supervisor, settings.observer, events),
+        }?;
         let camera = Camera::new(label, shared, controller);
         cameras.insert(name.to_owned(), camera.clone());
         drop(cameras);

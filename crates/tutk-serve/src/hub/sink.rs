@@ -1,8 +1,9 @@
 //! A camera's events, on their way into the shared state.
 
-use std::sync::Arc;
-use std::time::SystemTime;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
 
+use tokio::time::Instant;
 use tutk_runtime::Panicked;
 use tutk_runtime::tutk_session::{
     ConnectionError, ContinuousFrame, Event, MediaRequest, SupervisorEvent,
@@ -76,6 +77,7 @@ impl CameraSink {
                 tracing::info!(camera = %self.name, %from, %to, "the camera has another address");
                 self.shared.lock().details.moved_to = Some(to);
             }
+            SupervisorEvent::Overloaded { datagrams } => OverloadLog::add(datagrams),
             SupervisorEvent::Idle => {
                 tracing::info!(camera = %self.name, "no viewers: the session is closed");
                 self.session_closed(CameraState::Idle);
@@ -166,6 +168,36 @@ impl Camera {
         let shared = Arc::clone(&self.shared);
         let mut sink = CameraSink::new(Arc::clone(&self.name), settings, shared);
         move |event| sink.handle_event(event)
+    }
+}
+
+/// What was dropped because this machine is too slow, and is not logged yet.
+#[derive(Debug)]
+struct OverloadLog {
+    datagrams: u64,
+    logged: Option<Instant>,
+}
+
+/// The shortest time between two warnings about overload.
+const OVERLOAD_INTERVAL: Duration = Duration::from_secs(60);
+
+impl OverloadLog {
+    fn add(datagrams: u64) {
+        static LOG: Mutex<OverloadLog> = Mutex::new(OverloadLog {
+            datagrams: 0,
+            logged: None,
+        });
+        let mut log = LOG.lock().unwrap_or_else(PoisonError::into_inner);
+        log.datagrams = log.datagrams.saturating_add(datagrams);
+        let is_due = |logged: Instant| logged.elapsed() >= OVERLOAD_INTERVAL;
+        if log.logged.is_none_or(is_due) {
+            tracing::warn!(
+                datagrams = log.datagrams,
+                "this machine is too slow for all cameras: datagrams were dropped, and video \
+                 continues with key frames; use fewer cameras, or a lower bit rate"
+            );
+            (log.datagrams, log.logged) = (0, Some(Instant::now()));
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use super::SessionLease;
@@ -72,6 +72,12 @@ impl Viewer {
     /// returned. Cancel-safe.
     pub async fn next_event(&mut self) -> Option<ViewerEvent> {
         poll_fn(|context| self.poll_event(context)).await
+    }
+
+    /// Returns the next event if there is one already. It does not ask to be woken for the next one,
+    /// which costs the camera's thread less than [`next_event`](Self::next_event).
+    pub fn try_next_event(&mut self) -> Poll<Option<ViewerEvent>> {
+        self.poll_event(&mut Context::from_waker(Waker::noop()))
     }
 
     /// Returns the next frame and ignores other events. Returns `None` like

@@ -38,6 +38,7 @@ mod sink;
 mod target;
 mod writer;
 
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::sync::broadcast;
@@ -83,6 +84,7 @@ pub struct Recorder {
     events: broadcast::Receiver<SupervisorEvent>,
     sink: Sink,
     limits: RecordingLimits,
+    batches: Option<Batches>,
     recording: Recording,
     /// The end by this machine's clock.
     deadline: Option<Instant>,
@@ -90,6 +92,20 @@ pub struct Recorder {
     tail: Option<Duration>,
     audio_omitted: bool,
     end: Option<Result<(), Error>>,
+}
+
+/// The times at which a recorder looks for frames.
+#[derive(Debug)]
+struct Batches {
+    interval: Duration,
+    next: Instant,
+}
+
+/// What a recorder waits for.
+enum Input {
+    Viewer(Option<ViewerEvent>),
+    Session(SupervisorEvent),
+    Deadline,
 }
 
 /// An event of a [`Recorder`].
@@ -181,12 +197,22 @@ impl Recorder {
             events,
             sink,
             limits,
+            batches: None,
             recording: Recording::default(),
             deadline: None,
             tail: None,
             audio_omitted: false,
             end: None,
         }
+    }
+
+    /// Writes the frames of each `interval` together, which costs less. They wait in the camera's
+    /// buffer, which keeps them in any case.
+    #[must_use]
+    pub fn in_batches(mut self, interval: Duration) -> Self {
+        let next = Instant::now();
+        self.batches = Some(Batches { interval, next });
+        self
     }
 
     /// Returns what was recorded so far. Audio and segments are known after
@@ -200,24 +226,10 @@ impl Recorder {
     /// has ended. Cancel-safe.
     pub async fn next_event(&mut self) -> Option<RecorderEvent> {
         while self.end.is_none() {
-            let event = tokio::select! {
-                // Frames come first, so that they are written before the session's end is handled.
-                biased;
-                () = until(self.deadline) => self.end(Ok(())),
-                event = self.viewer.next_event() => match event {
-                    Some(ViewerEvent::Frame(frame)) => self.frame(frame),
-                    Some(ViewerEvent::Missed(frames)) => {
-                        self.recording.missed += frames;
-                        Some(RecorderEvent::Missed(frames))
-                    }
-                    Some(_) => None,
-                    None => self.end(Err(Error::Closed)),
-                },
-                event = self.events.recv() => match event {
-                    Ok(event) => self.session_event(event),
-                    // Events over the backlog are lost.
-                    Err(_) => None,
-                },
+            let event = match self.next_input().await {
+                Input::Viewer(event) => self.viewer_event(event),
+                Input::Session(event) => self.session_event(event),
+                Input::Deadline => self.end(Ok(())),
             };
             if event.is_some() {
                 return event;
@@ -226,8 +238,45 @@ impl Recorder {
         self.events.try_recv().ok().map(RecorderEvent::Session)
     }
 
+    /// Frames come first, so that they are written before the session's end is handled.
+    async fn next_input(&mut self) -> Input {
+        loop {
+            let Some(batches) = &mut self.batches else {
+                tokio::select! {
+                    biased;
+                    () = until(self.deadline) => return Input::Deadline,
+                    event = self.viewer.next_event() => return Input::Viewer(event),
+                    event = self.events.recv() => match event {
+                        Ok(event) => return Input::Session(event),
+                        // Events over the backlog are lost.
+                        Err(_) => continue,
+                    },
+                }
+            };
+            tokio::select! {
+                biased;
+                () = until(self.deadline) => return Input::Deadline,
+                () = tokio::time::sleep_until(batches.next) => {}
+            }
+            if let Poll::Ready(event) = self.viewer.try_next_event() {
+                return Input::Viewer(event);
+            }
+            if let Ok(event) = self.events.try_recv() {
+                return Input::Session(event);
+            }
+            batches.next = Instant::now() + batches.interval;
+        }
+    }
+
     /// Completes the file. Returns what was recorded, and the error that ended the recording.
-    pub fn finish(self) -> (Recording, Result<(), Error>) {
+    pub fn finish(mut self) -> (Recording, Result<(), Error>) {
+        // The frames of the batch that is under way.
+        while self.batches.is_some()
+            && self.end.is_none()
+            && let Poll::Ready(event) = self.viewer.try_next_event()
+        {
+            self.viewer_event(event);
+        }
         let mut recording = self.recording;
         recording.audio = self.sink.audio_track();
         recording.segments = self.sink.segments();
@@ -237,6 +286,18 @@ impl Recorder {
             _ => Ok(()),
         };
         (recording, self.end.unwrap_or(Ok(())).and(finished))
+    }
+
+    fn viewer_event(&mut self, event: Option<ViewerEvent>) -> Option<RecorderEvent> {
+        match event {
+            Some(ViewerEvent::Frame(frame)) => self.frame(frame),
+            Some(ViewerEvent::Missed(frames)) => {
+                self.recording.missed += frames;
+                Some(RecorderEvent::Missed(frames))
+            }
+            Some(_) => None,
+            None => self.end(Err(Error::Closed)),
+        }
     }
 
     fn end(&mut self, result: Result<(), Error>) -> Option<RecorderEvent> {

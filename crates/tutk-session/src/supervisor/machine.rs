@@ -235,6 +235,16 @@ impl Supervisor {
         }
     }
 
+    /// The driver was too slow, and has dropped this many datagrams unread. Video continues with the
+    /// next key frame. [`SupervisorEvent::Overloaded`] follows.
+    pub fn handle_overload(&mut self, now: Instant, datagrams: u64) {
+        self.now = now;
+        self.timeline.await_key_frame();
+        let dropped = &mut self.run.past.overload_drops;
+        *dropped = dropped.saturating_add(datagrams);
+        self.event(SupervisorEvent::Overloaded { datagrams });
+    }
+
     /// Does what is due at `now`. An early call does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.now = now;

@@ -89,6 +89,12 @@ pub enum SupervisorEvent {
     /// The camera authenticated the client again after an outage. Comes after the session's
     /// [`Event::Authenticated`].
     Restored(Outage),
+    /// This machine is too slow for the camera's data. Datagrams were dropped, and video continues
+    /// with a key frame.
+    Overloaded {
+        /// The number of datagrams.
+        datagrams: u64,
+    },
     /// No further attempt is made until there is a new user or
     /// [`ReconnectPolicy::restart_after`](super::ReconnectPolicy::restart_after) has passed.
     GaveUp(ConnectionError),

@@ -27,7 +27,10 @@ pub struct Tally {
     pub overrun: u64,
     /// Datagrams that the kernel dropped. Counted by the driver; `None` if it cannot.
     pub kernel_drops: Option<u64>,
-    /// Delta frames dropped because no key frame of their session had come before them.
+    /// Datagrams dropped unread because this machine was too slow. Counted by the driver.
+    pub overload_drops: u64,
+    /// Delta frames dropped because no key frame of their session, or since the last drop because of
+    /// overload, had come before them.
     pub awaiting_key_frame: u64,
     /// Timestamps that were too far from the arrival of their frame, and were corrected.
     pub clock_corrections: u64,
@@ -79,6 +82,7 @@ impl Tally {
                 let [own, other] = [self, other].map(|tally| tally.kernel_drops.unwrap_or(0));
                 each(own, other)
             }),
+            overload_drops: each(self.overload_drops, other.overload_drops),
             awaiting_key_frame: each(self.awaiting_key_frame, other.awaiting_key_frame),
             clock_corrections: each(self.clock_corrections, other.clock_corrections),
             tolerated: self.tolerated.with(&other.tolerated, &each),

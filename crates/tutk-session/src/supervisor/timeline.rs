@@ -85,8 +85,13 @@ impl Timeline {
         }
     }
 
+    /// Video continues with a key frame.
+    pub(super) fn await_key_frame(&mut self) {
+        self.video.awaiting_key_frame = true;
+    }
+
     /// Places a frame that arrived at `now`, which is `unix` on the wall clock. Returns `None` for
-    /// a delta frame before the session's first key frame.
+    /// a delta frame before the awaited key frame.
     pub(super) fn place(
         &mut self,
         now: Instant,
@@ -114,7 +119,7 @@ impl Timeline {
         })
     }
 
-    /// Returns the number of delta frames dropped before a session's first key frame.
+    /// Returns the number of delta frames dropped before an awaited key frame.
     pub(super) fn dropped(&self) -> u64 {
         self.dropped
     }

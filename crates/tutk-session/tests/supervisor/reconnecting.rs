@@ -54,6 +54,28 @@ fn reconnects_after_camera_reboot() {
 }
 
 #[test]
+fn video_continues_with_a_key_frame_after_overload() {
+    for camera in TestCamera::all() {
+        let mut simulation = simulation_of(&camera);
+        while simulation.frame().frame.is_key() {}
+        simulation.supervisor.handle_overload(simulation.now, 7);
+        let datagrams = simulation.until(|event| match event {
+            SupervisorEvent::Overloaded { datagrams } => Some(*datagrams),
+            _ => None,
+        });
+        let next = simulation.frame();
+        assert!(next.frame.is_key() && !next.discontinuity, "{next:?}");
+        let tally = simulation.supervisor.tally();
+        assert_eq!((datagrams, tally.overload_drops), (7, 7));
+        assert!(tally.awaiting_key_frame > 0);
+        // The sum outlives the session.
+        simulation.close_camera();
+        simulation.disconnect();
+        assert_eq!(simulation.supervisor.tally().overload_drops, 7);
+    }
+}
+
+#[test]
 fn time_line_continues_over_a_gap() {
     for camera in TestCamera::all() {
         let mut simulation = simulation_of(&camera);

@@ -50,6 +50,7 @@ export class Details {
       ["Dropped frames", quality && initMessage ? quality.droppedVideoFrames : null],
       ["Round-trip time", stats.round_trip_ms && `${stats.round_trip_ms} ms`],
       ["Frames lost", stats.lost === 0 ? "none" : stats.lost],
+      ["Dropped: this machine is too slow", stats.overload_drops ? `${stats.overload_drops} packets` : null],
       ["Recovered", stats.recovered || null],
       ["Sessions", stats.disconnects === 0 ? stats.sessions : `${stats.sessions}, ${stats.disconnects} lost`],
       ["Recording", { on: "on", failed: `failed: ${camera.recording_error}` }[camera.recording]],
