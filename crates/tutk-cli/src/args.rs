@@ -236,12 +236,24 @@ pub(crate) struct SimulateArgs {
     /// Codec of the audio, a tone with a click every second
     #[arg(long, value_name = "CODEC", default_value = "pcmu")]
     pub(crate) audio: SoundChoice,
+    /// Put the Unix time of sending into each video frame, as a SEI message, to measure how long it
+    /// takes to a viewer
+    #[arg(long)]
+    pub(crate) send_times: bool,
     /// Write audio received from clients to this file: .wav, .aac, or another name for the plain
     /// frames
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", group = "file")]
     pub(crate) talk_output: Option<PathBuf>,
-    /// Replace an existing file of --talk-output
-    #[arg(long, requires = "talk_output")]
+    /// Simulate this many cameras, 1 to 10000, at the ports from --listen on. The last four
+    /// characters of UID, ENR and MAC are the number of the camera, from 0000
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000), conflicts_with_all = ["talk_output", "keylog", "once"])]
+    pub(crate) cameras: Option<u16>,
+    /// Write the cameras to this file, for `tutk serve --config FILE`, instead of printing their
+    /// addresses
+    #[arg(long, value_name = "FILE", requires = "cameras", group = "file")]
+    pub(crate) write_config: Option<PathBuf>,
+    /// Replace an existing file of --talk-output or --write-config
+    #[arg(long, requires = "file")]
     pub(crate) overwrite: bool,
     /// Fraction of sent packets to drop, 0 to 1
     #[arg(long, value_name = "P", default_value_t = 0.0, value_parser = probability)]

@@ -1,5 +1,6 @@
 //! The option `--dialect`.
 
+use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -18,6 +19,15 @@ impl DialectChoice {
         match self {
             Self::Auto => None,
             Self::One(dialect) => Some(vec![Arc::clone(dialect)]),
+        }
+    }
+}
+
+impl fmt::Display for DialectChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::One(dialect) => f.write_str(&dialect.name),
         }
     }
 }

@@ -31,6 +31,7 @@ mod listen;
 mod local_ports;
 mod models;
 mod new_file;
+mod open_files;
 mod personality_choice;
 mod private_file;
 #[cfg(any(feature = "cloud", feature = "serve"))]

@@ -16,8 +16,8 @@ use std::process::Stdio;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use common::{
-    ENR, H264, H265, MAC, Simulator, UID, asset, command, probe, record, run, signal, simulate,
-    text, tutk,
+    ENR, H264, H265, MAC, Service, Simulator, UID, asset, command, probe, record, run, signal,
+    simulate, text, tutk,
 };
 
 /// Records a whole clip and compares it.
@@ -302,6 +302,52 @@ fn camera_names_come_from_the_file_and_the_enr_from_the_environment() {
     run.exits(0);
     assert!(H264.starts_with(&run.stdout) && !run.stdout.is_empty());
     assert_eq!(run.stderr, "");
+}
+
+#[test]
+fn many_cameras_of_one_process_have_names_and_keys_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("cameras.toml");
+    let identity = ["--uid", UID, "--enr", ENR, "--mac", MAC];
+    let start = |listen: &str, more: &[&str]| {
+        let fixed = ["simulate", "--listen", listen, "--cameras", "3"];
+        command(fixed.iter().chain(&identity).chain(more))
+    };
+    let file = ["--write-config", text(&config), "--dialect", "transcode"];
+    let mut cameras = Service::spawn(&mut start("127.0.0.1:0", &file));
+    cameras.wait_for("written to");
+
+    let listed = tutk(["cameras", "--config", text(&config), "--json"]);
+    listed.exits(0);
+    assert_eq!(listed.json()["cameras"].as_array().unwrap().len(), 3);
+    let urls = std::fs::read_to_string(&config).unwrap();
+    for number in ["0000", "0001", "0002"] {
+        let name = format!("camera{number}");
+        let output = folder.path().join(&name).with_extension("h264");
+        let fixed = ["record", &name, "--config", text(&config), "--frames", "5"];
+        tutk(fixed.iter().chain(&["--output", text(&output)])).exits(0);
+        for (key, kept) in [
+            ("uid", &UID[..16]),
+            ("enr", "aKzd%2Bckq%2F8HU"),
+            ("mac", &MAC[..8]),
+        ] {
+            let own = format!("{key}={kept}{number}");
+            assert_eq!(urls.matches(&own).count(), 1, "{own}\n{urls}");
+        }
+    }
+    let stopped = cameras.stop("-INT");
+    assert!(
+        stopped.stderr.contains("served 3 clients"),
+        "{}",
+        stopped.stderr
+    );
+
+    run(&mut start("127.0.0.1:0", &file))
+        .exits(2)
+        .reports(&["--overwrite"]);
+    run(&mut start("127.0.0.1:65534", &[]))
+        .exits(2)
+        .reports(&["3 cameras", "port"]);
 }
 
 #[test]

@@ -51,6 +51,9 @@ pub struct SimulatorConfig {
     /// `true` for [`SimulatorEvent::SliceSent`](crate::SimulatorEvent::SliceSent), for tests that
     /// must know which datagram contains which slice.
     pub trace_slices: bool,
+    /// `true` to put the Unix time of sending into each video frame
+    /// ([`SEND_TIME_UUID`](crate::SEND_TIME_UUID)), to measure how long it takes to arrive.
+    pub send_times: bool,
     /// What happens to the datagrams that the camera sends.
     pub impairment: Impairment,
     /// The cryptography of DTLS.
@@ -94,6 +97,7 @@ impl SimulatorConfig {
             frames: None,
             key_log: false,
             trace_slices: false,
+            send_times: false,
             impairment: Impairment::default(),
             provider,
         }

@@ -23,6 +23,7 @@ mod outgoing;
 mod peer;
 mod personality;
 mod recorded;
+mod send_time;
 mod session_ids;
 mod simulator;
 mod stream;
@@ -39,5 +40,6 @@ pub use personality::{
     Tags, TimestampRule,
 };
 pub use recorded::RecordedAnswer;
+pub use send_time::SEND_TIME_UUID;
 pub use simulator::Simulator;
 pub use tutk_session;

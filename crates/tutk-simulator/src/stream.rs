@@ -16,6 +16,7 @@ use crate::connect_result::tier;
 use crate::context::{Context, Shared};
 use crate::event::SliceOrigin;
 use crate::personality::TimestampRule;
+use crate::send_time::with_send_time;
 
 /// The number of slices that are sent at once. A key frame has hundreds. All of them at once would
 /// overrun receive buffers, which a real camera's Wi-Fi cannot do.
@@ -277,7 +278,10 @@ impl Stream {
         let (Some(started), Some(frame)) = (self.video.started, clip.frame(number)) else {
             return;
         };
-        let (data, key) = (frame.data.clone(), frame.key);
+        let (mut data, key) = (frame.data.clone(), frame.key);
+        if context.shared.config.send_times {
+            data = with_send_time(clip.codec(), &data, context.shared.epoch.unix_at(now));
+        }
         // By the clip, not by the clock: timestamps do not depend on when this is called.
         let taken = started + clip.due(number);
         let info = FrameInfo {

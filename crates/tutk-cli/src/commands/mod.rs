@@ -16,5 +16,6 @@ pub(crate) mod replay;
 #[cfg(feature = "serve")]
 pub(crate) mod serve;
 pub(crate) mod simulate;
+mod simulate_many;
 pub(crate) mod snapshot;
 pub(crate) mod talk;

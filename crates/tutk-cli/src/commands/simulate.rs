@@ -15,6 +15,7 @@ use tutk_runtime::tutk_simulator::{
 };
 use tutk_runtime::{SimulatedCamera, simulate};
 
+use super::simulate_many::{self, Cameras};
 use crate::args::{ChallengeChoice, SimulateArgs};
 use crate::clip;
 use crate::console::Console;
@@ -53,19 +54,30 @@ pub(crate) async fn run(
         duplicate: args.duplicate,
         seed: args.seed,
     };
+    let media = format!(
+        "{} {}x{} at {} frames/s, audio {}",
+        picture.codec,
+        picture.width,
+        picture.height,
+        args.fps,
+        audio.map_or_else(|| "nothing".to_owned(), |format| format.to_string()),
+    );
+    let identity = Identity {
+        model: config.personality.model.as_deref().map(str::to_owned),
+        ..Identity::of(args)
+    };
+    if let Some(count) = args.cameras {
+        let cameras = Cameras {
+            count,
+            listen: args.listen,
+            identity: &identity,
+            config,
+        };
+        return simulate_many::run(args, cameras, &media, console, report, stop).await;
+    }
     let simulation = Simulation {
-        headline: format!(
-            "simulated camera: {} {}x{} at {} frames/s, audio {}; its address is",
-            picture.codec,
-            picture.width,
-            picture.height,
-            args.fps,
-            audio.map_or_else(|| "nothing".to_owned(), |format| format.to_string()),
-        ),
-        identity: Identity {
-            model: config.personality.model.as_deref().map(str::to_owned),
-            ..Identity::of(args)
-        },
+        headline: format!("simulated camera: {media}; its address is"),
+        identity,
         config,
         listen: args.listen,
         once: args.once,
@@ -89,6 +101,7 @@ pub(super) struct Simulation {
 }
 
 /// The credentials and the model of a simulated camera, as texts.
+#[derive(Clone)]
 pub(super) struct Identity {
     pub(super) uid: String,
     pub(super) enr: SecretText,
@@ -178,7 +191,7 @@ impl Identity {
 
     /// Returns the address for a client on this machine. Omits an ENR that came from the
     /// environment.
-    fn address(&self, local: SocketAddr) -> String {
+    pub(super) fn address(&self, local: SocketAddr) -> String {
         let ip = match local.ip() {
             IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
             IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
@@ -259,13 +272,14 @@ fn config(args: &SimulateArgs, clip: Clip, key_log: bool) -> Result<SimulatorCon
         frames.max(1)
     }));
     config.key_log = key_log;
-    // The report counts these events.
-    config.trace_slices = true;
+    config.send_times = args.send_times;
+    // The report counts these events. They would be most of the work for many cameras.
+    config.trace_slices = args.cameras.is_none();
     Ok(config)
 }
 
 /// Explains why the camera cannot start.
-fn refused(listen: SocketAddr, error: &tutk_runtime::Error) -> Failure {
+pub(super) fn refused(listen: SocketAddr, error: &tutk_runtime::Error) -> Failure {
     match error {
         tutk_runtime::Error::Session(error) => Failure {
             status: Status::Usage,

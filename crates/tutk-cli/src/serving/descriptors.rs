@@ -2,6 +2,8 @@
 
 use tutk_serve::{MAX_CONNECTIONS, MAX_UNAUTHENTICATED};
 
+use crate::open_files::{limits, raise};
+
 /// The descriptors of a camera: a socket and the next one, two files, a capture, folders that are
 /// read or flushed.
 const PER_CAMERA: u64 = 8;
@@ -55,36 +57,6 @@ fn share(current: u64, maximum: u64, cameras: usize) -> Share {
                 .max(1),
         },
     }
-}
-
-/// Returns the limit, and how far it can be raised.
-#[cfg(unix)]
-fn limits() -> (u64, u64) {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile);
-    let of = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
-    (of(limit.current), of(limit.maximum))
-}
-
-#[cfg(unix)]
-fn raise(limit: u64, maximum: u64) -> bool {
-    let finite = |limit: u64| Some(limit).filter(|limit| *limit != u64::MAX);
-    let new = rustix::process::Rlimit {
-        current: finite(limit),
-        maximum: finite(maximum),
-    };
-    let raised = rustix::process::setrlimit(rustix::process::Resource::Nofile, new);
-    raised.is_ok()
-}
-
-/// Sockets of other systems have no such limit.
-#[cfg(not(unix))]
-fn limits() -> (u64, u64) {
-    (u64::MAX, u64::MAX)
-}
-
-#[cfg(not(unix))]
-fn raise(_: u64, _: u64) -> bool {
-    false
 }
 
 #[cfg(test)]
