@@ -113,7 +113,11 @@ impl Driver {
                     }
                     Err(error) => self.supervisor.handle_connect_failed(socket::now(), error.into()),
                 },
-                () = timer.as_mut() => self.supervisor.handle_timeout(socket::now()),
+                () = timer.as_mut() => {
+                    // After a pause of the thread, what waits shows that the camera is not silent.
+                    self.receive();
+                    self.supervisor.handle_timeout(socket::now());
+                }
                 () = socket::readable(&self.socket) => if self.receive() {
                     // The other cameras of the thread get their turn.
                     tokio::task::yield_now().await;

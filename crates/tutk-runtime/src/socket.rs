@@ -29,7 +29,7 @@ const BUFFER_UNIT: usize = if cfg!(target_os = "linux") { 2 } else { 1 };
 const MAX_DATAGRAM: usize = 65_536;
 
 /// The number of datagrams that are received before timers and commands are served again.
-const BATCH: usize = 64;
+const BATCH: usize = 16;
 
 /// The number of datagrams that are dropped at once. A receive buffer holds fewer, and a flood must
 /// not occupy the thread.

@@ -5,6 +5,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc;
@@ -14,8 +15,13 @@ use crate::controller::{self, Controller};
 use crate::error::Error;
 use crate::observer::Observer;
 
+/// How long a thread without work sleeps before it waits for datagrams. Those that arrive in this time
+/// are handled together, as network cards do with interrupts.
+const PAUSE: Duration = Duration::from_millis(2);
+
 /// Threads that share the tasks of many cameras. Each has a tokio runtime of its own, so that a
-/// datagram wakes no other thread. A camera stays on one thread.
+/// datagram wakes no other thread. A camera stays on one thread. A datagram may wait for 2 ms, so that
+/// several are handled together.
 ///
 /// Clones are handles of the same threads. A thread ends when there are neither handles nor
 /// controllers of its cameras.
@@ -72,7 +78,10 @@ impl Workers {
 
 impl Worker {
     fn start() -> io::Result<Self> {
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .on_thread_park(|| thread::sleep(PAUSE))
+            .build()?;
         let handle = runtime.handle().clone();
         let (alive, mut cameras) = mpsc::channel::<Infallible>(1);
         let run = move || _ = runtime.block_on(cameras.recv());
