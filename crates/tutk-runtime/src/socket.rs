@@ -80,8 +80,8 @@ impl Socket {
         self.0.local_addr()
     }
 
-    /// Passes the datagrams that have arrived to `handle`, at most [`BATCH`] of them. Returns `true`
-    /// if there may be more.
+    /// Passes the datagrams that have arrived to `handle`, at most [`BATCH`] of them. Returns
+    /// `true` if there may be more.
     pub(crate) fn receive(&self, mut handle: impl FnMut(Instant, SocketAddr, &mut [u8])) -> bool {
         let now = now();
         self.receive_each(BATCH, |from, datagram| handle(now, from, datagram)) == BATCH

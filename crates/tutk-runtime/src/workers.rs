@@ -15,13 +15,13 @@ use crate::controller::{self, Controller};
 use crate::error::Error;
 use crate::observer::Observer;
 
-/// How long a thread without work sleeps before it waits for datagrams. Those that arrive in this time
-/// are handled together, as network cards do with interrupts.
+/// How long a thread without work sleeps before it waits for datagrams. Those that arrive in this
+/// time are handled together, as network cards do with interrupts.
 const PAUSE: Duration = Duration::from_millis(2);
 
 /// Threads that share the tasks of many cameras. Each has a tokio runtime of its own, so that a
-/// datagram wakes no other thread. A camera stays on one thread. A datagram may wait for 2 ms, so that
-/// several are handled together.
+/// datagram wakes no other thread. A camera stays on one thread. A datagram may wait for 2 ms, so
+/// that several are handled together.
 ///
 /// Clones are handles of the same threads. A thread ends when there are neither handles nor
 /// controllers of its cameras.

@@ -74,8 +74,8 @@ impl Viewer {
         poll_fn(|context| self.poll_event(context)).await
     }
 
-    /// Returns the next event if there is one already. It does not ask to be woken for the next one,
-    /// which costs the camera's thread less than [`next_event`](Self::next_event).
+    /// Returns the next event if there is one already. It does not ask to be woken for the next
+    /// one, which costs the camera's thread less than [`next_event`](Self::next_event).
     pub fn try_next_event(&mut self) -> Poll<Option<ViewerEvent>> {
         self.poll_event(&mut Context::from_waker(Waker::noop()))
     }

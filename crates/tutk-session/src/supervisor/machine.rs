@@ -235,8 +235,8 @@ impl Supervisor {
         }
     }
 
-    /// The driver was too slow, and has dropped this many datagrams unread. Video continues with the
-    /// next key frame. [`SupervisorEvent::Overloaded`] follows.
+    /// The driver was too slow, and has dropped this many datagrams unread. Video continues with
+    /// the next key frame. [`SupervisorEvent::Overloaded`] follows.
     pub fn handle_overload(&mut self, now: Instant, datagrams: u64) {
         self.now = now;
         self.timeline.await_key_frame();

@@ -29,8 +29,8 @@ pub struct Tally {
     pub kernel_drops: Option<u64>,
     /// Datagrams dropped unread because this machine was too slow. Counted by the driver.
     pub overload_drops: u64,
-    /// Delta frames dropped because no key frame of their session, or since the last drop because of
-    /// overload, had come before them.
+    /// Delta frames dropped because no key frame of their session, or since the last drop because
+    /// of overload, had come before them.
     pub awaiting_key_frame: u64,
     /// Timestamps that were too far from the arrival of their frame, and were corrected.
     pub clock_corrections: u64,
