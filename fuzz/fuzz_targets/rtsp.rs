@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
+use bytes::{Buf as _, Bytes};
 use libfuzzer_sys::fuzz_target;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -138,12 +138,13 @@ fn drain(
         match connection.poll_output() {
             Output::Timeout(_) => return sent,
             Output::Write(bytes) => {
-                sent += bytes.len();
+                sent += bytes.remaining();
+                bytes.advance(bytes.remaining());
                 connection.handle_written(now);
             }
-            Output::Datagram { to, payload, .. } => {
+            Output::Datagrams { to, payloads, .. } => {
                 assert_eq!(to.ip(), SocketAddr::from(PEER).ip());
-                sent += payload.len();
+                sent += payloads.len();
             }
             Output::Event(Event::Describe { camera }) => {
                 let description = match camera.as_str() {

@@ -18,7 +18,7 @@ use crate::resend_choice::ResendChoice;
 use crate::value_parsers::span;
 
 /// All keys of `[serve]`.
-pub(super) const SERVE_KEYS: [&str; 15] = [
+pub(super) const SERVE_KEYS: [&str; 17] = [
     "rtsp",
     "rtsp_udp",
     "rtsps",
@@ -29,6 +29,8 @@ pub(super) const SERVE_KEYS: [&str; 15] = [
     "allow_plain_auth",
     "http_names",
     "trusted_proxies",
+    "max_rtsp_viewers",
+    "max_http_viewers",
     "no_auth",
     "connect",
     "linger",
@@ -75,6 +77,10 @@ pub(crate) struct ServeTable {
     pub(crate) http_names: Vec<String>,
     /// Proxies that name the real client in `X-Forwarded-For`.
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// The maximum number of authenticated connections to each RTSP address.
+    pub(crate) max_rtsp_viewers: Option<u16>,
+    /// The maximum number of streams of each HTTP address.
+    pub(crate) max_http_viewers: Option<u16>,
     /// Anonymous access is allowed.
     pub(crate) no_auth: bool,
     /// The default for cameras.
@@ -160,6 +166,8 @@ pub(super) fn read_serve<'a>(reader: &mut Reader<'a>, section: &Section<'a>) -> 
         allow_plain_auth: reader.boolean(section, "allow_plain_auth").unwrap_or(false),
         http_names: reader.texts(section, "http_names"),
         trusted_proxies: trusted_proxies(reader, section),
+        max_rtsp_viewers: reader.number(section, "max_rtsp_viewers", 1..=u16::MAX),
+        max_http_viewers: reader.number(section, "max_http_viewers", 1..=u16::MAX),
         no_auth: reader.boolean(section, "no_auth").unwrap_or(false),
         keep: keeping(reader, section),
         network: Network::read(reader, section),

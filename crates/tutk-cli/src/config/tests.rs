@@ -417,6 +417,7 @@ fn reads_settings_of_serve() {
     let url = format!("wyze://h?uid=HSBJYB5HSETGCDWD111A&enr={ENR}&mac=AABBCCDDEEFF");
     let text = format!(
         "[serve]\nrtsp = \"off\"\nhttp = \"[::1]:80\"\nhttp_names = [\"a\", \"b\"]\ntrusted_proxies = [\"::1\", \"10.0.0.0/8\"]\nlinger = \"1m\"\n\
+         max_rtsp_viewers = 1000\nmax_http_viewers = 100\n\
          [users]\nanna = \"${{DOOR_ENR}}\"\n\
          [record]\npath = \"/r/{{camera}}/%F/%T.ts\"\nkeep = \"7d\"\nmax_size = \"1GiB\"\n\
          [cameras.\"a/b%\"]\nurl = \"{url}\"\nrecord = true\nconnect = \"always\"\n\
@@ -427,6 +428,8 @@ fn reads_settings_of_serve() {
     let serve = &contents.serve;
     assert_eq!(serve.rtsp, Some(Listen::Off));
     assert_eq!(serve.http, Some(Listen::At("[::1]:80".parse().unwrap())));
+    let viewers = (serve.max_rtsp_viewers, serve.max_http_viewers);
+    assert_eq!(viewers, (Some(1000), Some(100)));
     assert_eq!(serve.http_names, ["a", "b"]);
     let proxies = serve.trusted_proxies.iter().map(ToString::to_string);
     assert!(proxies.eq(["::1/128", "10.0.0.0/8"]));

@@ -51,7 +51,7 @@ impl Listeners {
         cameras: usize,
     ) -> Result<Self, Failure> {
         let mut listeners = Self::default();
-        let connections = descriptors::connections(cameras);
+        let limits = descriptors::limits_of(servers, cameras);
         listeners.fingerprint = tls.as_ref().map(TlsConfig::fingerprint);
         for (address, tls, name, option) in [
             (servers.rtsp, None, "RTSP", "--rtsp"),
@@ -63,7 +63,7 @@ impl Listeners {
             config.accounts = accounts.clone();
             config.allow_plain_auth = servers.allow_plain_auth;
             config.tls = tls;
-            config.max_connections = connections;
+            config.max_connections = limits.rtsp;
             listeners
                 .rtsp
                 .push(start(hub, config, name, option, address).await?);
@@ -75,7 +75,8 @@ impl Listeners {
             let Some(address) = address else { continue };
             let mut config = HttpConfig::new(address);
             config.accounts = accounts.clone();
-            config.limits.connections = connections;
+            config.limits.connections = limits.http;
+            config.limits.viewers = limits.http_viewers;
             config.allow_anonymous = servers.no_auth;
             config.allow_plain_auth = servers.allow_plain_auth;
             config.tls = tls;

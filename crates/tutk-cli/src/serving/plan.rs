@@ -45,6 +45,9 @@ pub(crate) struct Servers {
     pub(crate) http_names: Vec<String>,
     /// Proxies that name the real client in `X-Forwarded-For`.
     pub(crate) trusted_proxies: Vec<IpNet>,
+    /// The limits of each RTSP and each HTTP address; `None` for the default.
+    pub(crate) max_rtsp_viewers: Option<u16>,
+    pub(crate) max_http_viewers: Option<u16>,
     pub(crate) users: Users,
     pub(crate) no_auth: bool,
 }
@@ -141,6 +144,8 @@ impl Servers {
             allow_plain_auth: serve.allow_plain_auth,
             http_names: serve.http_names,
             trusted_proxies: serve.trusted_proxies,
+            max_rtsp_viewers: serve.max_rtsp_viewers,
+            max_http_viewers: serve.max_http_viewers,
             users,
             no_auth: args.no_auth || serve.no_auth,
         };

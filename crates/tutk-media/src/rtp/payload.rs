@@ -96,6 +96,12 @@ impl RtpPayload {
         [&self.prefix, &self.data]
     }
 
+    /// The second of the [parts](Self::parts), to share it.
+    #[must_use]
+    pub const fn data(&self) -> &Bytes {
+        &self.data
+    }
+
     /// The size in bytes.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a payload is never empty")]

@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bytes::Buf as _;
 use rand_core::CryptoRng;
 use tutk_media::RTP_PACKET_BYTES;
 
@@ -24,6 +24,7 @@ use super::ports::Ports;
 use super::response::{Response, Status};
 use super::rtcp;
 use super::session::{Draw, Offered, Session};
+use super::unwritten::Unwritten;
 use crate::accounts::{Accounts, Challenge, PasswordCheck};
 use crate::hub::{LiveFrame, StreamDescription};
 
@@ -116,16 +117,20 @@ pub struct Connection {
 /// An output of a [`Connection`].
 #[derive(Debug)]
 pub enum Output<'a> {
-    /// Write all bytes to the connection, then call [`Connection::handle_written`].
-    Write(Bytes),
-    /// Send a datagram from the server's port for the channel.
-    Datagram {
+    /// Write all bytes to the connection, then call [`Connection::handle_written`]. They are also
+    /// returned by [`Connection::unwritten`].
+    Write(&'a mut Unwritten),
+    /// Send up to [`MAX_DATAGRAMS`](super::MAX_DATAGRAMS) datagrams from the server's port for the
+    /// channel.
+    Datagrams {
         /// The destination. Its host is always the client.
         to: SocketAddr,
         /// RTP or RTCP.
         channel: Channel,
-        /// The payload.
-        payload: &'a [u8],
+        /// The payloads.
+        payloads: &'a [u8],
+        /// The size of each payload except the last one, which can be shorter.
+        payload_bytes: usize,
     },
     /// An event for the owner.
     Event(Event),
@@ -406,6 +411,11 @@ impl Connection {
         self.goodbye(End::NoFrames);
     }
 
+    /// Returns the bytes to write. There are none before [`Output::Write`].
+    pub fn unwritten(&mut self) -> &mut Unwritten {
+        &mut self.out.stream
+    }
+
     /// Reports that the last [`Output::Write`] is completely written. Poll afterwards.
     pub fn handle_written(&mut self, now: Instant) {
         self.now = now;
@@ -445,11 +455,9 @@ impl Connection {
     /// Returns the next output. Call it after each `handle_*` call until it returns
     /// [`Output::Timeout`].
     pub fn poll_output(&mut self) -> Output<'_> {
-        if !self.writing
-            && let Some(bytes) = self.out.take_stream()
-        {
+        if !self.writing && self.out.stream.has_remaining() {
             self.writing = true;
-            return Output::Write(bytes);
+            return Output::Write(&mut self.out.stream);
         }
         let session = self.session.as_ref();
         let report = session.and_then(Session::report_at);
@@ -457,11 +465,12 @@ impl Connection {
         let timeout = [report, start].into_iter().flatten();
         let timeout = timeout.fold(self.deadline(), Instant::min);
         // Datagrams come before events, because the end is the last event.
-        if let Some((to, channel)) = self.out.take_datagram() {
-            return Output::Datagram {
-                to,
-                channel,
-                payload: self.out.current(),
+        if let Some(batch) = self.out.take_datagrams() {
+            return Output::Datagrams {
+                to: batch.to,
+                channel: batch.channel,
+                payloads: self.out.batch(),
+                payload_bytes: batch.datagram_bytes,
             };
         }
         if let Some(event) = self.events.pop_front() {
@@ -497,7 +506,10 @@ impl Connection {
 
     /// Processes received requests and packets.
     fn process(&mut self) {
-        while self.waiting.is_none() && !self.ended && self.out.stream.len() <= MAX_RESPONSE_BYTES {
+        while self.waiting.is_none()
+            && !self.ended
+            && self.out.stream.own_len() <= MAX_RESPONSE_BYTES
+        {
             match self.inbox.next() {
                 Ok(Some(Incoming::Request(request))) => {
                     self.active = self.now;
@@ -510,7 +522,7 @@ impl Connection {
                 }
                 Ok(None) => return,
                 Err(malformed) => {
-                    let response = Response::begin(&mut self.out.stream, malformed.status, None);
+                    let response = Response::begin(self.out.stream.own(), malformed.status, None);
                     response.header("Connection", "close").end();
                     self.end(End::Malformed(malformed.why));
                 }

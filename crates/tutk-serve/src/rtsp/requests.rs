@@ -328,7 +328,7 @@ impl Connection {
     }
 
     fn response(&mut self, status: Status, cseq: Option<u32>) -> Response<'_> {
-        Response::begin(&mut self.out.stream, status, cseq).header("Server", SERVER)
+        Response::begin(self.out.stream.own(), status, cseq).header("Server", SERVER)
     }
 }
 

@@ -4,12 +4,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::BufMut as _;
-use tutk_media::{
-    AudioConfig, Codec, MediaDescription, RTP_HEADER_BYTES, RtpPayloads, RtpStream, rtp_timestamp,
-};
+use tutk_media::{AudioConfig, Codec, MediaDescription, RtpPayloads, RtpStream, rtp_timestamp};
 
-use super::outgoing::{Channel, Outgoing, Path};
+use super::outgoing::{Outgoing, Path};
 use super::rtcp::{self, Report};
 use super::target::Target;
 use crate::hub::{LiveFrame, StreamDescription};
@@ -301,15 +298,11 @@ impl Session {
                 packets: track.packets,
                 octets: track.octets,
             };
-            out.packet(track.path, Channel::Rtcp, |out| {
-                let mut packet = [0; rtcp::MAX_BYTES];
-                let written = rtcp::write(report, goodbye, &mut packet);
-                let written = written.ok().and_then(|len| packet.get(..len));
-                if let Some(written) = written {
-                    out.put_slice(written);
-                }
-                written.is_some()
-            });
+            let mut packet = [0; rtcp::MAX_BYTES];
+            let written = rtcp::write(report, goodbye, &mut packet);
+            if let Some(written) = written.ok().and_then(|len| packet.get(..len)) {
+                out.rtcp(track.path, written);
+            }
         }
     }
 }
@@ -341,22 +334,14 @@ impl Track {
                 return if self.unsent == 1 { Err(error) } else { Ok(()) };
             }
         };
-        let bytes = payloads
-            .iter()
-            .map(|payload| payload.len() + RTP_HEADER_BYTES);
-        out.reserve(self.path, payloads.len(), bytes.sum());
         for payload in payloads.iter() {
-            let write = |out: &mut _| {
-                self.rtp.write_packet(payload, timestamp, out);
-                true
-            };
-            let Some(bytes) = out.packet(self.path, Channel::Rtp, write) else {
+            let header = self.rtp.next_header(payload, timestamp);
+            if !out.rtp(self.path, header, payload) {
                 break;
-            };
+            }
             self.packets = self.packets.wrapping_add(1);
-            let payload = bytes.saturating_sub(RTP_HEADER_BYTES);
-            let payload = u32::try_from(payload).unwrap_or(u32::MAX);
-            self.octets = self.octets.wrapping_add(payload);
+            let bytes = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+            self.octets = self.octets.wrapping_add(bytes);
         }
         Ok(())
     }

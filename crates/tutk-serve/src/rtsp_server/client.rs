@@ -2,11 +2,11 @@
 //! hub.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::Poll;
+use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -17,18 +17,23 @@ use tokio::sync::{broadcast, watch};
 use tokio::time::Sleep;
 
 use super::context::Context;
-use super::udp::{BURST, PAUSE};
+use super::udp::PAUSE;
 use crate::admission::ConnectionSlot;
 use crate::clock::now;
 use crate::error::Error;
 use crate::hub::{Lease, LiveFrame, StreamDescription, Viewer, ViewerEvent};
 use crate::listener::{self, SHUTDOWN_TIMEOUT, Service};
 use crate::log_limit::log_limited;
-use crate::rtsp::{Connection, ConnectionConfig, DescriptionError, Event, Output};
+use crate::rtsp::{
+    Connection, ConnectionConfig, DescriptionError, Event, MAX_DATAGRAMS, Output, Unwritten,
+};
 use crate::stream::Stream;
 
 /// The size of the read buffer in bytes.
 const READ: usize = 4 << 10;
+
+/// The number of slices that are written at once: 32 packets.
+const MAX_SLICES: usize = 64;
 
 type Description = Result<Arc<StreamDescription>, DescriptionError>;
 
@@ -41,10 +46,8 @@ struct Client {
     shutdown: watch::Receiver<bool>,
     slot: ConnectionSlot,
     connection: Connection,
-    /// Bytes that are not written yet.
-    writing: Bytes,
-    /// Written bytes may wait in the TLS connection.
-    flushing: bool,
+    /// The last [`Output::Write`] is not completely written and flushed.
+    writing: bool,
     describing: Option<Pending<Description>>,
     checking: Option<Pending<bool>>,
     /// Keeps the camera connected from the first `DESCRIBE` until the connection ends.
@@ -59,8 +62,7 @@ struct Client {
 /// The next input of the state machine.
 enum Input {
     Read(io::Result<usize>),
-    Written(io::Result<usize>),
-    Flushed(io::Result<()>),
+    Written(io::Result<()>),
     Description(Description),
     Password(bool),
     Viewer(Option<ViewerEvent>),
@@ -104,8 +106,7 @@ impl Client {
             context,
             shutdown,
             slot,
-            writing: Bytes::new(),
-            flushing: false,
+            writing: false,
             describing: None,
             checking: None,
             lease: None,
@@ -143,12 +144,8 @@ impl Client {
                     input.clear();
                 }
                 Input::Written(written) => {
-                    self.writing.advance(written?);
-                    self.flushing = true;
-                }
-                Input::Flushed(flushed) => {
-                    flushed?;
-                    self.flushing = false;
+                    written?;
+                    self.writing = false;
                     self.connection.handle_written(now());
                 }
                 Input::Password(is_right) => {
@@ -185,7 +182,7 @@ impl Client {
             self.timer.as_mut().reset(deadline);
         }
         tokio::select! {
-            moved = transfer(&mut self.stream, &self.writing, self.flushing, reads.then_some(input)) => moved,
+            moved = transfer(&mut self.stream, self.connection.unwritten(), self.writing, reads.then_some(input)) => moved,
             described = pending(self.describing.as_mut()) => Input::Description(described),
             is_right = pending(self.checking.as_mut()) => Input::Password(is_right),
             event = viewer_event(self.viewer.as_mut()), if views => Input::Viewer(event),
@@ -202,20 +199,22 @@ impl Client {
         loop {
             let event = match self.connection.poll_output() {
                 Output::Timeout(deadline) => return Some(deadline),
-                Output::Write(bytes) => {
-                    self.writing = bytes;
+                Output::Write(_) => {
+                    self.writing = true;
                     continue;
                 }
-                Output::Datagram {
+                Output::Datagrams {
                     to,
                     channel,
-                    payload,
+                    payloads,
+                    payload_bytes,
                 } => {
+                    burst += payloads.len().div_ceil(payload_bytes);
                     if let Some(pair) = &self.context.udp {
-                        pair.send(to, channel, payload).await;
+                        pair.send(to, channel, payloads, payload_bytes).await;
                     }
-                    burst += 1;
-                    if burst % BURST == 0 {
+                    if burst >= MAX_DATAGRAMS {
+                        burst = 0;
                         tokio::time::sleep(PAUSE).await;
                     }
                     continue;
@@ -284,13 +283,14 @@ impl Client {
     async fn flush(&mut self) -> io::Result<()> {
         let rest = async {
             loop {
-                self.stream.write_all(&self.writing).await?;
+                (self.stream)
+                    .write_all_buf(self.connection.unwritten())
+                    .await?;
                 self.stream.flush().await?;
                 self.connection.handle_written(now());
-                let Output::Write(bytes) = self.connection.poll_output() else {
+                let Output::Write(_) = self.connection.poll_output() else {
                     return self.stream.shutdown().await;
                 };
-                self.writing = bytes;
             }
         };
         match tokio::time::timeout(SHUTDOWN_TIMEOUT, rest).await {
@@ -300,21 +300,16 @@ impl Client {
     }
 }
 
-/// Writes or flushes if there is something to write, and reads into `input` if there is one.
+/// Writes if there is something to write, and reads into `input` if there is one.
 async fn transfer(
     stream: &mut Stream,
-    writing: &[u8],
-    flushing: bool,
+    unwritten: &mut Unwritten,
+    writing: bool,
     mut input: Option<&mut BytesMut>,
 ) -> Input {
     poll_fn(|context| {
-        if !writing.is_empty() {
-            if let Poll::Ready(written) = Pin::new(&mut *stream).poll_write(context, writing) {
-                return Poll::Ready(Input::Written(written));
-            }
-        } else if flushing && let Poll::Ready(flushed) = Pin::new(&mut *stream).poll_flush(context)
-        {
-            return Poll::Ready(Input::Flushed(flushed));
+        if writing && let Poll::Ready(written) = poll_write(stream, context, unwritten) {
+            return Poll::Ready(Input::Written(written));
         }
         match &mut input {
             Some(input) => pin!(stream.read_buf(input)).poll(context).map(Input::Read),
@@ -322,6 +317,24 @@ async fn transfer(
         }
     })
     .await
+}
+
+/// Writes all bytes and flushes them. Payloads are written from where all viewers share them.
+fn poll_write(
+    stream: &mut Stream,
+    context: &mut std::task::Context<'_>,
+    unwritten: &mut Unwritten,
+) -> Poll<io::Result<()>> {
+    while unwritten.has_remaining() {
+        let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+        let used = unwritten.chunks_vectored(&mut slices);
+        let slices = slices.get(..used).unwrap_or_default();
+        match ready!(Pin::new(&mut *stream).poll_write_vectored(context, slices))? {
+            0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            written => unwritten.advance(written),
+        }
+    }
+    Pin::new(stream).poll_flush(context)
 }
 
 /// Waits for a future, or forever if there is none.

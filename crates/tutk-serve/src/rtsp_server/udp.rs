@@ -5,16 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
+use quinn_udp::{Transmit, UdpSocketState};
+use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::broadcast;
 
 use crate::rtsp::{Channel, Ports};
 
-/// The number of datagrams that are sent to a client without a pause. A key frame has hundreds, and
-/// the receive buffer of a client has room for about ninety: 208 KiB by default on Linux.
-pub(super) const BURST: u32 = 16;
-
-/// The pause after a burst. A client still receives up to 20 MB per second.
+/// The pause after [`MAX_DATAGRAMS`](crate::rtsp::MAX_DATAGRAMS). A client still receives up to
+/// 20 MB per second.
 pub(super) const PAUSE: Duration = Duration::from_millis(1);
 
 /// The number of queued RTCP reports. A connection that is slow to read them misses the oldest.
@@ -29,6 +28,8 @@ const ATTEMPTS: usize = 64;
 #[derive(Debug)]
 pub(super) struct UdpPair {
     rtp: UdpSocket,
+    /// How several RTP packets are sent at once.
+    sender: UdpSocketState,
     rtcp: UdpSocket,
     pub(super) ports: Ports,
     /// Received reports, for all connections that use UDP.
@@ -51,6 +52,7 @@ impl UdpPair {
             match UdpSocket::bind((ip, port + 1)).await {
                 Ok(second) => {
                     return Ok(Self {
+                        sender: UdpSocketState::new((&first).into())?,
                         rtp: first,
                         rtcp: second,
                         ports: Ports {
@@ -74,15 +76,39 @@ impl UdpPair {
         self.reports.subscribe()
     }
 
-    /// Sends a datagram. A datagram that cannot be sent is lost.
-    pub(super) async fn send(&self, to: SocketAddr, channel: Channel, payload: &[u8]) {
-        let socket = match channel {
-            Channel::Rtp => &self.rtp,
-            Channel::Rtcp => &self.rtcp,
+    /// Sends datagrams of `payload_bytes`, of which the last one can be shorter. Datagrams that
+    /// cannot be sent are lost.
+    pub(super) async fn send(
+        &self,
+        to: SocketAddr,
+        channel: Channel,
+        payloads: &[u8],
+        payload_bytes: usize,
+    ) {
+        let sent = match channel {
+            Channel::Rtp => self.send_rtp(to, payloads, payload_bytes).await,
+            Channel::Rtcp => self.rtcp.send_to(payloads, to).await.map(drop),
         };
-        if let Err(error) = socket.send_to(payload, to).await {
+        if let Err(error) = sent {
             tracing::trace!(%to, %error, "cannot send a datagram");
         }
+    }
+
+    /// Sends as many datagrams with one system call as the system allows.
+    async fn send_rtp(&self, to: SocketAddr, payloads: &[u8], bytes: usize) -> io::Result<()> {
+        let most = self.sender.max_gso_segments().max(1).saturating_mul(bytes);
+        for contents in payloads.chunks(most.max(1)) {
+            let transmit = Transmit {
+                destination: to,
+                ecn: None,
+                contents,
+                segment_size: Some(bytes),
+                src_ip: None,
+            };
+            let send = || self.sender.try_send((&self.rtp).into(), &transmit);
+            self.rtp.async_io(Interest::WRITABLE, send).await?;
+        }
+        Ok(())
     }
 
     /// Distributes received reports.

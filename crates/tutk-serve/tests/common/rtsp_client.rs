@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use bytes::Bytes;
+use bytes::{BufMut as _, Bytes};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 use tutk_media::{AccessUnit, AudioCodec, AudioConfig, AudioFormat, Codec, ParameterSets};
@@ -112,18 +112,21 @@ impl Client {
                     return outputs;
                 }
                 Output::Write(bytes) => {
-                    outputs.written.extend_from_slice(&bytes);
+                    outputs.written.put(bytes);
                     if self.completes_writes {
                         self.connection.handle_written(self.now);
                     }
                     continue;
                 }
-                Output::Datagram {
+                Output::Datagrams {
                     to,
                     channel,
-                    payload,
+                    payloads,
+                    payload_bytes,
                 } => {
-                    outputs.datagrams.push((to, channel, payload.to_vec()));
+                    let payloads = payloads.chunks(payload_bytes);
+                    let datagrams = payloads.map(|payload| (to, channel, payload.to_vec()));
+                    outputs.datagrams.extend(datagrams);
                     continue;
                 }
                 Output::Event(event) => event,

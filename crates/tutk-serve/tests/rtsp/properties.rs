@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
+use bytes::Buf as _;
 use proptest::prelude::*;
 use tutk_media::AudioCodec;
 use tutk_runtime::tutk_session::MediaKind;
@@ -17,10 +18,11 @@ fn drain(connection: &mut Connection, now: Instant) -> usize {
         match connection.poll_output() {
             Output::Timeout(_) => return bytes,
             Output::Write(written) => {
-                bytes += written.len();
+                bytes += written.remaining();
+                written.advance(written.remaining());
                 connection.handle_written(now);
             }
-            Output::Datagram { to, .. } => {
+            Output::Datagrams { to, .. } => {
                 assert_eq!(to.ip(), IpAddr::from(PEER.0))
             }
             Output::Event(Event::Describe { .. }) => {

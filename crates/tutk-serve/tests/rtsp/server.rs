@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::runtime::Handle;
 use tutk_runtime::SimulatedCamera;
@@ -86,6 +87,49 @@ async fn camera_stays_connected_while_a_client_plays() {
     assert_eq!(wait_for_leave(&mut camera).await.0, LeaveReason::Closed);
     assert!(silent.is_closed().await);
     assert!(matches!(front.state(), CameraState::Idle));
+    server.close().await;
+    hub.close().await;
+}
+
+#[tokio::test]
+async fn a_thousand_viewers_of_one_camera_get_frames() {
+    const VIEWERS: usize = 1_000;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    let files = 2 * VIEWERS as u64 + 200;
+    setrlimit(Resource::RLIMIT_NOFILE, soft.max(files.min(hard)), hard).unwrap();
+    let (_camera, hub, front, server) = start(5).await;
+    server.close().await;
+    let mut config = RtspConfig::new(loopback());
+    config.max_connections = VIEWERS;
+    let server = RtspServer::start(hub.clone(), config).await.unwrap();
+    let mut clients = Vec::new();
+    for _ in 0..VIEWERS {
+        let mut client = Client::connect(&server).await;
+        client.play_tracks(1, "RTP/AVP/TCP").await;
+        clients.push(client);
+    }
+    let mut late = Client::connect(&server).await;
+    let describe = "DESCRIBE rtsp://h/x RTSP/1.0\r\nCSeq: 2\r\n\r\n";
+    late.stream.write_all(describe.as_bytes()).await.unwrap();
+    assert!(late.is_closed().await);
+    for client in &mut clients {
+        let stream = &mut client.stream;
+        // The last packet of a frame has the marker.
+        let mut frames = 0;
+        while frames < 3 {
+            let mut header = [0; 4];
+            with_timeout(stream.read_exact(&mut header)).await.unwrap();
+            let [b'$', channel, high, low] = header else {
+                panic!("not an interleaved packet: {header:?}");
+            };
+            let mut packet = vec![0; u16::from_be_bytes([high, low]).into()];
+            with_timeout(stream.read_exact(&mut packet)).await.unwrap();
+            frames += u32::from(channel == 0 && packet[1] & 0x80 != 0);
+        }
+    }
+    let stats = front.stats().await;
+    assert_eq!((stats.viewers.len(), stats.sessions), (VIEWERS, 1));
+    drop(clients);
     server.close().await;
     hub.close().await;
 }
