@@ -20,6 +20,7 @@ mod package;
 mod python;
 mod report;
 mod sbom;
+mod scale;
 mod simulate;
 mod soak;
 mod test;
@@ -51,6 +52,10 @@ usage: cargo xtask COMMAND
   soak [--minutes N | --seconds N] [--seed N] [--write]
                   Run `tutk serve` with simulated cameras, recordings and viewers, while cameras
                   fail, the disk fills and the clock is stepped. --write updates docs/soak.md.
+  scale [--cameras N,…] [--viewers N,…] [--seconds N] [--no-namespaces] [--write]
+                  Run `tutk serve` with up to 1,000 simulated cameras, with and without recording, with
+                  up to 1,000 viewers of one camera, and in network namespaces, and print tables.
+                  --write updates docs/benchmarks.md.
   examples        Compile each example that names its dependencies in a package of its own, and
                   count its lines.
   fuzz [--hours N [--write]] [TARGET ...]
@@ -100,6 +105,7 @@ fn main() -> ExitCode {
         ["simulate", args @ ..] => simulate::all(args, false),
         ["interop", args @ ..] => interop::all(args),
         ["soak", args @ ..] => soak::run(args),
+        ["scale", args @ ..] => scale::run(args),
         ["examples"] => examples::check(),
         ["fuzz", args @ ..] => fuzz::fuzz(args),
         ["loom"] => loom::run(),
