@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use crate::generated;
 use crate::job::Job;
+use crate::report::all_passed;
 
 /// The folder of the clip, the configuration files and the recordings.
 const FOLDER: &str = "target/scale";
@@ -89,14 +90,15 @@ pub(crate) fn run(args: &[&str]) -> Result<(), String> {
     if !plan.viewers.is_empty() {
         section(fan_out::measure(&plan, &files)?);
     }
-    section(instructions::measure()?);
+    let (table, above) = instructions::measure()?;
+    section(table);
     if plan.namespaces {
         section(namespaces::measure(&plan, &files)?);
     }
-    match write {
-        true => generated::write("scale", &text),
-        false => Ok(()),
+    if write {
+        generated::write("scale", &text)?;
     }
+    all_passed(&above)
 }
 
 impl Plan {

@@ -7,6 +7,8 @@
     reason = "this crate is the one that owns sockets and clocks (docs/architecture.md, rule 2)"
 )]
 
+#[cfg(feature = "simulator")]
+mod batch;
 mod connect;
 mod controller;
 mod discover;

@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use tutk_session::Output;
 use tutk_simulator::{Simulator, SimulatorConfig, SimulatorEvent};
 
+use crate::batch::Batch;
 use crate::error::Error;
 use crate::socket::{self, Socket};
 
@@ -90,13 +91,15 @@ async fn drive(
     mut closing: oneshot::Receiver<()>,
 ) {
     let mut closed = false;
+    let mut batch = Batch::default();
     loop {
         let deadline = loop {
             match camera.poll_output() {
                 Output::Transmit(datagram) => {
-                    if let Some(socket) = sockets.get(usize::from(datagram.port)) {
-                        socket.send(datagram).await;
+                    if !batch.fits(&datagram) {
+                        batch.send(&sockets).await;
                     }
+                    batch.push(&datagram);
                 }
                 Output::Event(event) => {
                     if events.try_send(event).is_err() {
@@ -106,6 +109,7 @@ async fn drive(
                 Output::Timeout(deadline) => break deadline,
             }
         };
+        batch.send(&sockets).await;
         if closed && !camera.is_sending() {
             return;
         }

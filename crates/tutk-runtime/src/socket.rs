@@ -121,6 +121,12 @@ impl Socket {
         }
     }
 
+    /// Returns the socket of tokio.
+    #[cfg(feature = "simulator")]
+    pub(crate) fn inner(&self) -> &UdpSocket {
+        &self.0
+    }
+
     /// Logs a warning if the receive buffer is small, once per process.
     pub(crate) fn warn_if_small(&self) {
         static WARNED: Once = Once::new();

@@ -173,6 +173,8 @@ impl ConnectionSlot {
         waiting.connections.remove(at);
         // Another request of the same connection cannot have been faster, because of the lock.
         let _ = slot.place.set(place);
+        // `expired` waits forever from now on, instead of being polled for each frame.
+        slot.evicted.notify_one();
         Ok(())
     }
 

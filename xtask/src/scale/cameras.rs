@@ -27,8 +27,9 @@ const START: Duration = Duration::from_secs(180);
 /// The pause before the measurement.
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// The pause between requests.
-const REQUESTS: Duration = Duration::from_millis(100);
+/// The requests whose time is measured, after the CPU time, and the pause between them.
+const REQUESTS: usize = 100;
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// Cameras and server do not fit on the machine if more frames than this are missing.
 const MAX_MISSING: f64 = 0.005;
@@ -179,24 +180,23 @@ fn row(plan: &Plan, files: &Files, cameras: u16, recorded: bool) -> Result<Row, 
     let viewers = viewer::latencies(rtsp, watched, &STOP)?;
     sleep(SETTLE);
     let before = (metrics(http)?, server.cpu_time()?, simulator.cpu_time()?);
-    let requests = thread::spawn(move || answer_times(http, rtsp));
     sleep(plan.time);
     let memory = server.memory()?;
     let after = (metrics(http)?, server.cpu_time()?, simulator.cpu_time()?);
+    let (mut http_times, mut rtsp_times) = answer_times(http, rtsp)?;
     STOP.store(true, Ordering::Relaxed);
     let mut latencies = Vec::new();
     for viewer in viewers {
         latencies.extend(viewer.join().map_err(|_| "a viewer panicked")??);
     }
-    let (mut http, mut rtsp) = requests.join().map_err(|_| "a client panicked")??;
-    for times in [&mut latencies, &mut http, &mut rtsp] {
+    for times in [&mut latencies, &mut http_times, &mut rtsp_times] {
         times.sort_unstable();
     }
     server.check()?;
     drop((server, simulator));
     let _ = std::fs::remove_dir_all(recordings);
 
-    return Ok(Row {
+    Ok(Row {
         cameras,
         recorded,
         server: after.1.since(before.1),
@@ -204,25 +204,25 @@ fn row(plan: &Plan, files: &Files, cameras: u16, recorded: bool) -> Result<Row, 
         memory,
         missing: missing(&before.0, &after.0),
         latencies,
-        http,
-        rtsp,
-    });
+        http: http_times,
+        rtsp: rtsp_times,
+    })
+}
 
-    /// Times HTTP and RTSP requests on new connections until `STOP`.
-    fn answer_times(
-        http: SocketAddr,
-        rtsp: SocketAddr,
-    ) -> Result<(Vec<Duration>, Vec<Duration>), String> {
-        let mut times = (Vec::new(), Vec::new());
-        while !STOP.load(Ordering::Relaxed) {
-            let begun = Instant::now();
-            network::get(http, "/api/cameras/camera0000")?;
-            times.0.push(begun.elapsed());
-            times.1.push(viewer::answer_time(rtsp, "/camera0000")?);
-            sleep(REQUESTS);
-        }
-        Ok(times)
+/// Times HTTP and RTSP requests on new connections.
+fn answer_times(
+    http: SocketAddr,
+    rtsp: SocketAddr,
+) -> Result<(Vec<Duration>, Vec<Duration>), String> {
+    let mut times = (Vec::new(), Vec::new());
+    for _ in 0..REQUESTS {
+        let begun = Instant::now();
+        network::get(http, "/api/cameras/camera0000")?;
+        times.0.push(begun.elapsed());
+        times.1.push(viewer::answer_time(rtsp, "/camera0000")?);
+        sleep(PAUSE);
     }
+    Ok(times)
 }
 
 type Metrics = (Instant, BTreeMap<String, CameraMetrics>);
@@ -309,11 +309,11 @@ fn extrapolation(rows: &[Row]) -> String {
     );
     for recorded in [false, true] {
         let own = || rows.iter().filter(|row| row.recorded == recorded);
-        let overloaded = own().find(|row| row.missing > MAX_MISSING);
-        let most = own()
-            .filter(|row| row.missing <= MAX_MISSING)
-            .max_by_key(|row| row.cameras);
-        let (Some(overloaded), Some(most)) = (overloaded, most) else {
+        let fits = |row: &&Row| row.missing <= MAX_MISSING;
+        let Some(most) = own().filter(fits).max_by_key(|row| row.cameras) else {
+            continue;
+        };
+        let Some(overloaded) = own().find(|row| row.cameras > most.cameras) else {
             continue;
         };
         let with = if recorded { "with" } else { "without" };

@@ -8,19 +8,16 @@ const PROGRAM: &str = "target/release/instructions";
 
 /// What is counted: the work, its name, and the maximum number of instructions.
 const WORK: [(&str, &str, u64); 2] = [
-    ("datagrams", "datagram of a camera, to the frame", 0),
+    ("datagrams", "datagram of a camera, to the frame", 12_000),
     (
         "viewer-frames",
         "frame and RTSP viewer, to the system call",
-        0,
+        7_500,
     ),
 ];
 
-/// Counts, and returns the table.
-///
-/// # Errors
-/// A count is above its limit.
-pub(super) fn measure() -> Result<String, String> {
+/// Counts. Returns the table, and the counts that are above their limits.
+pub(super) fn measure() -> Result<(String, Vec<String>), String> {
     let mut table = String::from(
         "### Instructions\n\n\
         Counted by callgrind, without system calls. `cargo xtask scale` fails above the limit.\n\n\
@@ -37,10 +34,7 @@ pub(super) fn measure() -> Result<String, String> {
             ));
         }
     }
-    match above.is_empty() {
-        true => Ok(table),
-        false => Err(format!("{table}\n{}", above.join("\n"))),
-    }
+    Ok((table, above))
 }
 
 /// Returns the instructions of one unit.

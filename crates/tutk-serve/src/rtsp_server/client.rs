@@ -132,7 +132,18 @@ impl Client {
 
     async fn serve(&mut self, input: &mut BytesMut) -> io::Result<()> {
         loop {
-            let Some(deadline) = self.drain().await else {
+            let mut deadline = self.drain().await;
+            // Usually the socket has room. Waiting for it and everything else takes longer.
+            while self.writing
+                && deadline.is_some()
+                && let Poll::Ready(written) = self.try_write().await
+            {
+                written?;
+                self.writing = false;
+                self.connection.handle_written(now());
+                deadline = self.drain().await;
+            }
+            let Some(deadline) = deadline else {
                 return self.flush().await;
             };
             match self.next(input, deadline).await {
@@ -171,6 +182,15 @@ impl Client {
                 return Ok(());
             }
         }
+    }
+
+    /// Writes without waiting.
+    async fn try_write(&mut self) -> Poll<io::Result<()>> {
+        poll_fn(|context| {
+            let written = poll_write(&mut self.stream, context, self.connection.unwritten());
+            Poll::Ready(written)
+        })
+        .await
     }
 
     /// Waits for the next input.

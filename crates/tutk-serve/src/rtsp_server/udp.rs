@@ -39,6 +39,9 @@ pub(super) struct UdpPair {
 impl UdpPair {
     /// Binds two consecutive ports, the first of them even (RFC 3550 section 11).
     pub(super) async fn bind(ip: IpAddr) -> io::Result<Self> {
+        // It sets options, such as that routers must not fragment, on a socket that is not used.
+        let probe = UdpSocket::bind((ip, 0)).await?;
+        let sender = UdpSocketState::new((&probe).into())?;
         let mut last = io::Error::from(io::ErrorKind::AddrInUse);
         // Kept until a pair is found, so that the system does not choose the same port again.
         let mut odd = Vec::new();
@@ -52,7 +55,7 @@ impl UdpPair {
             match UdpSocket::bind((ip, port + 1)).await {
                 Ok(second) => {
                     return Ok(Self {
-                        sender: UdpSocketState::new((&first).into())?,
+                        sender,
                         rtp: first,
                         rtcp: second,
                         ports: Ports {
