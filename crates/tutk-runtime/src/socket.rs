@@ -26,7 +26,7 @@ const SMALL_BUFFER: usize = 1 << 20;
 const BUFFER_UNIT: usize = if cfg!(target_os = "linux") { 2 } else { 1 };
 
 /// The longest UDP datagram in bytes.
-const MAX_DATAGRAM: usize = 65_536;
+pub(crate) const MAX_DATAGRAM: usize = 65_536;
 
 /// The number of datagrams that are received before timers and commands are served again.
 const BATCH: usize = 16;

@@ -48,7 +48,7 @@ impl Stranger {
 async fn queued(session: &mut Session) -> Vec<Result<bool, u64>> {
     let mut queued = Vec::new();
     while let Some(event) = poll_once(session.next_event()).await {
-        match event.expect("the session is alive") {
+        match event.unwrap() {
             SupervisorEvent::Frame(next) => queued.push(Ok(next.frame.is_key())),
             SupervisorEvent::Overloaded { datagrams } => queued.push(Err(datagrams)),
             _ => {}

@@ -5,6 +5,10 @@
     clippy::indexing_slicing,
     reason = "tests fail by panicking"
 )]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "one test measures a thread that is too slow"
+)]
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
