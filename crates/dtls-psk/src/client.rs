@@ -228,6 +228,12 @@ impl ClientHandshake {
         Ok(())
     }
 
+    /// Returns `true` if flight 5 was sent with a suite that has forward secrecy.
+    pub(crate) fn has_forward_secret_keys(&self) -> bool {
+        matches!(&self.state, State::AwaitFinished { connected, .. }
+            if connected.suite.has_forward_secrecy())
+    }
+
     /// Returns `true` if the server's ChangeCipherSpec is expected: after flight 5 was sent.
     pub(crate) fn expects_change_cipher_spec(&self) -> bool {
         matches!(self.state, State::AwaitFinished { .. })

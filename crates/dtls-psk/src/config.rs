@@ -133,6 +133,7 @@ pub struct Config {
     pub(crate) cookie_secret: Option<Zeroizing<[u8; 32]>>,
     pub(crate) extended_master_secret: bool,
     pub(crate) encrypt_then_mac: bool,
+    pub(crate) false_start: bool,
 }
 
 #[derive(Clone)]
@@ -222,6 +223,7 @@ impl Config {
             cookie_secret: None,
             extended_master_secret: true,
             encrypt_then_mac: true,
+            false_start: false,
         }
     }
 
@@ -327,6 +329,25 @@ impl Config {
         self
     }
 
+    /// Enables false start (RFC 7918): a client can send data behind its Finished, one round trip
+    /// before the server's Finished arrives. Off by default. A server ignores this setting: it
+    /// always accepts such data.
+    ///
+    /// It applies only to suites with [forward secrecy](CipherSuite::has_forward_secrecy). The
+    /// server has not proved yet that it knows the pre-shared key, but only a peer with the key can
+    /// decrypt the data. An attacker without it can record the data and test guesses of the key,
+    /// as with the client's Finished. So the key must not be guessable.
+    ///
+    /// A server may discard early data, and the client may connect to a server that never gets it.
+    /// The application must repeat what is not answered. See [`Connection::can_send`].
+    ///
+    /// [`Connection::can_send`]: crate::Connection::can_send
+    #[must_use]
+    pub fn with_false_start(mut self, on: bool) -> Self {
+        self.false_start = on;
+        self
+    }
+
     /// Returns `true` if any suite has an ephemeral key exchange.
     pub(crate) fn uses_groups(&self) -> bool {
         self.suites.iter().any(|suite| suite.has_forward_secrecy())
@@ -418,6 +439,7 @@ impl fmt::Debug for Config {
             .field("cookie_exchange", &self.cookie_exchange)
             .field("extended_master_secret", &self.extended_master_secret)
             .field("encrypt_then_mac", &self.encrypt_then_mac)
+            .field("false_start", &self.false_start)
             .finish_non_exhaustive()
     }
 }

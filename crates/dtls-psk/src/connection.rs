@@ -240,9 +240,9 @@ impl Connection {
     /// The errors of [`Connection::send`]. On error `out` is unchanged.
     pub fn seal(&mut self, plaintext: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         match self.phase {
-            Phase::Handshake => return Err(Error::NotConnected(self.stage())),
+            Phase::Handshake if !self.can_send() => return Err(Error::NotConnected(self.stage())),
             Phase::Closed => return Err(Error::Closed),
-            Phase::Connected => {}
+            Phase::Handshake | Phase::Connected => {}
         }
         let max = self.max_payload();
         if plaintext.len() > max {
@@ -291,6 +291,17 @@ impl Connection {
     /// Returns `true` if the connection is established.
     pub fn is_connected(&self) -> bool {
         self.phase == Phase::Connected
+    }
+
+    /// Returns `true` if data can be sent: if the connection is established, or if the Finished is
+    /// sent and [false start](Config::with_false_start) applies.
+    pub fn can_send(&self) -> bool {
+        match (self.phase, &self.handshake) {
+            (Phase::Handshake, Handshake::Client(client)) => {
+                self.engine.config.false_start && client.has_forward_secret_keys()
+            }
+            (phase, _) => phase == Phase::Connected,
+        }
     }
 
     /// Returns `true` if the connection was closed by either side or by an error.

@@ -20,6 +20,7 @@ mod attack_forged;
 mod changing_cookies;
 mod determinism;
 mod examples;
+mod false_start;
 mod invalid_input;
 mod negotiation;
 mod netem;
