@@ -30,7 +30,8 @@ const fn network(round_trip: u64, loss: f32, goal: u64) -> ConnectNetwork {
     }
 }
 
-/// The networks. Discovery, session, handshake, login and authentication are seven round trips.
+/// The networks. Without loss, a session takes five round trips, in `cc51` six (docs/protocol.md,
+/// section "Fast connect").
 pub const CONNECT_NETWORKS: &[ConnectNetwork] = &[
     network(0, 0.0, 10),
     network(0, 0.02, 350),

@@ -22,6 +22,7 @@ mod connect;
 mod media;
 pub mod path;
 mod results;
+mod round_trips;
 mod run;
 mod scenario;
 mod table;
@@ -30,6 +31,7 @@ pub use availability::{Availability, Outages, PATTERNS, Pattern, availability_he
 pub use connect::{CONNECT_NETWORKS, ConnectNetwork, connect_header};
 pub use media::{FPS, Media, frame_interval};
 pub use results::{LATE, Results, StreamResults, share};
+pub use round_trips::{CONNECTING, Connecting, RoundTrips, round_trips_header, round_trips_row};
 pub use run::{HeapMeter, run};
 pub use scenario::{Goal, Scenario};
 pub use table::{header, row};

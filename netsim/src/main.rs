@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use netsim::{
     CONNECT_NETWORKS, Error, Media, PATTERNS, Results, Scenario, availability_header,
-    connect_header, header, row, run,
+    connect_header, header, round_trips_header, round_trips_row, row, run,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use tutk_session::Dialect;
@@ -105,6 +105,19 @@ fn simulate(arguments: &Arguments) -> Result<bool, Error> {
                 let times = network.run(dialect, CONNECTS)?;
                 all_reached &= network.is_reached(&times);
                 print!("{}", network.row(dialect, &times));
+            }
+        }
+    }
+    if "first frame".contains(&arguments.only) {
+        println!("\n### Round trips to the first frame\n");
+        println!(
+            "The number of round trips until the first video frame, and timeouts \
+             (docs/protocol.md, section \"Fast connect\").\n"
+        );
+        print!("{}", round_trips_header());
+        for dialect in &Dialect::ALL {
+            for cookie in [false, true] {
+                print!("{}", round_trips_row(dialect, cookie)?);
             }
         }
     }

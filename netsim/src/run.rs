@@ -18,7 +18,7 @@ use crate::path::Path;
 use crate::results::{Results, StreamResults};
 use crate::scenario::Scenario;
 
-const CAMERA: SocketAddr = SocketAddr::new(
+pub(crate) const CAMERA: SocketAddr = SocketAddr::new(
     std::net::IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)),
     32_761,
 );
@@ -49,7 +49,7 @@ pub fn run(
     seed: u64,
     meter: Option<HeapMeter>,
 ) -> Result<Results, Error> {
-    let mut run = Run::new(scenario, media, seed, meter)?;
+    let mut run = Run::new(scenario, media, seed, meter, |_, _| {})?;
     run.run_until(|_| false);
     Ok(run.finish(scenario.resend.is_some()))
 }
@@ -63,14 +63,23 @@ pub(crate) fn connect_time(
     media: &Media,
     seed: u64,
 ) -> Result<Duration, Error> {
-    let mut run = Run::new(scenario, media, seed, None)?;
-    let start = run.now;
-    run.run_until(|run| run.authenticated);
-    match (run.authenticated, run.error) {
-        (true, _) => Ok(run.now - start),
-        (false, Some(error)) => Err(format!("seed {seed}: {error}").into()),
-        (false, None) => Err(format!("seed {seed}: no result").into()),
-    }
+    let run = Run::new(scenario, media, seed, None, |_, _| {})?;
+    let time = run.time_until(|run| run.authenticated);
+    time.map_err(|error| format!("seed {seed}: {error}").into())
+}
+
+/// Returns the time from the start of a session until the first video frame. `change` changes the
+/// configurations.
+///
+/// # Errors
+/// As of [`connect_time`].
+pub(crate) fn first_frame_time(
+    scenario: &Scenario,
+    media: &Media,
+    change: impl FnOnce(&mut ClientConfig, &mut SimulatorConfig),
+) -> Result<Duration, Error> {
+    let run = Run::new(scenario, media, 0, None, change)?;
+    run.time_until(|run| run.has_video)
 }
 
 struct Run<'a> {
@@ -89,6 +98,8 @@ struct Run<'a> {
     audio: StreamRecord,
     results: Results,
     authenticated: bool,
+    /// The client has delivered a video frame.
+    has_video: bool,
     ended: bool,
     error: Option<tutk_session::Error>,
     meter: Option<HeapMeter>,
@@ -128,6 +139,7 @@ impl<'a> Run<'a> {
         media: &'a Media,
         seed: u64,
         meter: Option<HeapMeter>,
+        change: impl FnOnce(&mut ClientConfig, &mut SimulatorConfig),
     ) -> Result<Self, Error> {
         #[expect(
             clippy::disallowed_methods,
@@ -154,6 +166,7 @@ impl<'a> Run<'a> {
         camera.audio = Some(media.audio().clone());
         camera.frames = u64::try_from(media.clip().frames().len()).ok();
         camera.trace_slices = true;
+        change(&mut client, &mut camera);
 
         let seconds = media.clip().frames().len() as u64 / u64::from(media.clip().fps());
         // Outages are in both directions, with another phase for each seed.
@@ -177,11 +190,23 @@ impl<'a> Run<'a> {
             audio: StreamRecord::default(),
             results: Results::default(),
             authenticated: false,
+            has_video: false,
             ended: false,
             error: None,
             meter,
             heap,
         })
+    }
+
+    /// Runs until `is_over` returns `true`, and returns the time that it took.
+    fn time_until(mut self, is_over: impl Fn(&Self) -> bool) -> Result<Duration, Error> {
+        let start = self.now;
+        self.run_until(&is_over);
+        match self.error.take() {
+            _ if is_over(&self) => Ok(self.now - start),
+            Some(error) => Err(error.into()),
+            None => Err("no result".into()),
+        }
     }
 
     /// Runs until the session has ended, or `is_over` returns `true`.
@@ -250,7 +275,10 @@ impl<'a> Run<'a> {
                 Output::Event(event) => event,
             };
             match &event {
-                Event::Frame(frame) => self.delivered(frame),
+                Event::Frame(frame) => {
+                    self.has_video |= frame.kind.is_video();
+                    self.delivered(frame);
+                }
                 Event::Authenticated(_) => self.authenticated = true,
                 Event::Ended(result) => {
                     self.ended = true;

@@ -28,7 +28,9 @@ mod supervisor;
 mod url;
 mod wire;
 
-pub use client::{Client, ClientConfig, MAX_REQUESTS, MediaRequest, ResendPolicy, TalkFrame};
+pub use client::{
+    Client, ClientConfig, KnownCamera, MAX_REQUESTS, MediaRequest, ResendPolicy, TalkFrame,
+};
 pub use credentials::{
     BaseStation, CredentialParts, Credentials, CredentialsError, Mac, derive_auth_key,
 };

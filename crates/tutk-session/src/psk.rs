@@ -33,6 +33,13 @@ pub(crate) fn effective_bytes(enr: impl AsRef<[u8]>) -> usize {
     digest(enr).1
 }
 
+/// Returns `true` if false start does not weaken a session with this key: at least 128 bits are not
+/// zeroed (RFC 7918, section 5.1, requires as much of a cipher).
+pub(crate) fn allows_false_start(psk: &Psk) -> bool {
+    let zeroed = psk.reveal().iter().rev().take_while(|&&byte| byte == 0);
+    psk.reveal().len() >= zeroed.count() + 16
+}
+
 /// Returns SHA-256(ENR), and the position of its first 0x00.
 fn digest(enr: impl AsRef<[u8]>) -> (Zeroizing<[u8; 32]>, usize) {
     let digest: Zeroizing<[u8; 32]> = Zeroizing::new(Sha256::digest(enr).into());
@@ -103,6 +110,7 @@ mod tests {
             assert_eq!(&hex(from_enr(enr).reveal()), enr_key, "{enr}");
             let zeros = enr_key.len() - enr_key.trim_end_matches("00").len();
             assert_eq!(effective_bytes(enr), 32 - zeros / 2, "{enr}");
+            assert_eq!(allows_false_start(&from_enr(enr)), zeros == 0, "{enr}");
             let psk = from_auth_key_and_enr(auth_key, enr);
             assert_eq!(&hex(psk.reveal()), auth_key_and_enr_key, "{enr}");
             assert_eq!(format!("{psk:?}"), "Psk(..)");

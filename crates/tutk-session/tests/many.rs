@@ -52,7 +52,7 @@ fn each_client_receives_the_clip_from_its_first_frame() {
     let clip = clip(2, 20, 10);
     // A session whose handshake was not answered is counted until it is silent for some time.
     let cameras = TestCamera::of(&Dialect::TRANSCODE)
-        .filter(|camera| camera.personality.max_clients >= 6 && camera.answers_first_hello());
+        .filter(|camera| camera.personality.max_clients >= 6 && camera.connects_directly());
     for camera in cameras {
         let (client, mut config) = camera.pair(clip.clone());
         config.dialects = Dialect::ALL.map(Arc::new).into();

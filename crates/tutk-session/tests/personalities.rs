@@ -113,6 +113,8 @@ deliver_all_frames! {
     wrong_clock_delivers_all_frames: "wrong-clock",
     moving_port_delivers_all_frames: "moving-port",
     slow_slot_delivers_all_frames: "slow-slot",
+    early_dropped_delivers_all_frames: "early-dropped",
+    early_refused_delivers_all_frames: "early-refused",
     ems_silent_delivers_all_frames: "ems-silent",
     suite_silent_delivers_all_frames: "suite-silent",
     hl_bc_delivers_all_frames: "hl-bc",

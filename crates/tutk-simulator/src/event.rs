@@ -87,6 +87,10 @@ pub enum LeaveReason {
     /// The login or the response to the challenge was wrong.
     #[error("the client was refused")]
     Refused,
+    /// The client sent data before its turn, and the camera has
+    /// [`EarlyPackets::Refused`](crate::EarlyPackets::Refused).
+    #[error("the client sent data before its turn")]
+    Early,
     /// Nothing arrived from the client for
     /// [`Personality::idle`](crate::Personality::idle).
     #[error("the client was silent")]

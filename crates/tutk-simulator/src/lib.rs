@@ -16,6 +16,7 @@ mod connect_result;
 mod context;
 mod deviations;
 mod device;
+mod early;
 mod event;
 mod impairment;
 mod numbered_messages;
@@ -35,9 +36,9 @@ pub use device::{DeviceConfig, DeviceState, Effect, Outcome, UnansweredReason, V
 pub use event::{ClientId, LeaveReason, ReceivedAudio, SimulatorEvent, SliceOrigin, SliceSent};
 pub use impairment::Impairment;
 pub use personality::{
-    ExtendedMasterSecret, FrameNumbering, IoctlAnswers, Lengths, LoginNonce, NamedPersonality,
-    PERSONALITIES, Personality, Ports, ResendConfig, SessionIdRule, SliceSizes, SuiteMismatch,
-    Tags, TimestampRule,
+    EarlyPackets, ExtendedMasterSecret, FrameNumbering, IoctlAnswers, Lengths, LoginNonce,
+    NamedPersonality, PERSONALITIES, Personality, Ports, ResendConfig, SessionIdRule, SliceSizes,
+    SuiteMismatch, Tags, TimestampRule,
 };
 pub use recorded::RecordedAnswer;
 pub use send_time::SEND_TIME_UUID;

@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
+use dtls_psk::Stage;
 use tutk_session::internal::{Channel, Outbox, Wrapper};
 use tutk_session::{Dialect, Phase};
 use tutk_time::Instant;
@@ -11,7 +12,9 @@ use crate::av::AvCamera;
 use crate::backchannel::Backchannel;
 use crate::config::DialectSetup;
 use crate::context::Context;
+use crate::early::is_early_data;
 use crate::event::{ClientId, LeaveReason, SimulatorEvent, SliceSent};
+use crate::personality::EarlyPackets;
 
 /// The time between the last frame and the end of the session. The last slices may still be in
 /// transit, and the client may close the session itself.
@@ -81,6 +84,11 @@ impl Peer {
         self.main.dtls.has_started()
     }
 
+    /// Returns the progress of the handshake.
+    pub(crate) fn dtls_stage(&self) -> Stage {
+        self.main.dtls.stage()
+    }
+
     /// Returns when the newest authentic packet arrived.
     pub(crate) fn last_received(&self) -> Instant {
         self.last_received
@@ -105,6 +113,13 @@ impl Peer {
             last_received,
             ..
         } = self;
+        match context.shared.config.personality.early_packets {
+            EarlyPackets::Dropped if is_early_data(main.dtls.stage(), records) => return Ok(()),
+            EarlyPackets::Refused if is_early_data(main.dtls.stage(), records) => {
+                return Err(LeaveReason::Early);
+            }
+            _ => {}
+        }
         main.open(now, records, |packet| {
             *last_received = now;
             av.handle_packet(now, packet, context);

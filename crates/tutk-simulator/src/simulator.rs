@@ -27,6 +27,7 @@ use crate::connect_result::connect_result;
 use crate::context::{Context, Shared};
 use crate::deviations;
 use crate::device::DeviceState;
+use crate::early::{Deferred, EarlyFilter, ends_handshake};
 use crate::event::{ClientId, LeaveReason, SimulatorEvent};
 use crate::impairment::{Datagram, Network};
 use crate::outgoing::Outgoing;
@@ -42,6 +43,7 @@ pub struct Simulator {
     shared: Shared,
     side: Arc<Side>,
     session_ids: SessionIds,
+    early: EarlyFilter,
     dialects: Vec<Arc<DialectSetup>>,
     result: ConnectResult,
     rng: StdRng,
@@ -111,6 +113,7 @@ impl Simulator {
                 Some(config.credentials.auth_key.clone()),
             )),
             session_ids: SessionIds::new(&session_secret),
+            early: EarlyFilter::new(config.personality.early_packets),
             result,
             dialects,
             rng,
@@ -146,7 +149,15 @@ impl Simulator {
         match setup.dialect.parse_exact(&self.side, datagram) {
             Some(Incoming::DiscoveryRequest(query)) => {
                 let setup = Arc::clone(setup);
-                self.handle_discovery_request(&setup.dialect, from, &query)
+                if self.early.is_on() {
+                    let client = ClientId {
+                        address: from,
+                        session: query.session,
+                    };
+                    self.early.defer(Deferred::Discovery(setup, client, query));
+                } else {
+                    self.handle_discovery_request(&setup.dialect, from, &query);
+                }
             }
             // Not answered (docs/protocol.md, section 7).
             Some(Incoming::DiscoveryStage2 { uid }) if self.is_addressed(uid) => {}
@@ -199,6 +210,16 @@ impl Simulator {
 
     /// Does what is due at `now`. An early call does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(deferred) = self.early.take() {
+            match deferred {
+                Deferred::Discovery(setup, client, query) => {
+                    self.handle_discovery_request(&setup.dialect, client.address, &query);
+                }
+                Deferred::Handshake(client, mut records) => {
+                    self.handle_records(now, client, MAIN_CHANNEL, &mut records);
+                }
+            }
+        }
         let due: Vec<ClientId> = self
             .peers
             .iter()
@@ -310,7 +331,8 @@ impl Simulator {
         };
         let expected = self.session_ids.ticket(from, request.session);
         let valid = request.uid == self.side.uid()
-            && request.ticket.is_none_or(|ticket| ticket == expected);
+            && request.ticket.is_none_or(|ticket| ticket == expected)
+            && !self.early.refuses_session(client);
         if !valid || !self.admit(now, client, setup) {
             self.dropped += 1;
             return;
@@ -396,6 +418,20 @@ impl Simulator {
             self.dropped += 1;
             return;
         }
+        if self.early.is_on()
+            && channel == MAIN_CHANNEL
+            && ends_handshake(peer.dtls_stage(), records)
+        {
+            let records = records.to_vec();
+            return self.early.defer(Deferred::Handshake(client, records));
+        }
+        self.handle_records(now, client, channel, records);
+    }
+
+    fn handle_records(&mut self, now: Instant, client: ClientId, channel: u8, records: &mut [u8]) {
+        let Some(peer) = self.peers.get_mut(&client) else {
+            return;
+        };
         let mut context = Context {
             shared: &self.shared,
             device: &mut self.device,
@@ -451,7 +487,10 @@ impl Simulator {
             .count();
         self.viewers = u8::try_from(viewers).unwrap_or(u8::MAX);
         let next = self.peers.values().map(Peer::deadline).min();
-        self.deadline = next.unwrap_or(now + IDLE_TIMEOUT);
+        self.deadline = match self.early.is_due() {
+            true => now,
+            false => next.unwrap_or(now + IDLE_TIMEOUT),
+        };
     }
 }
 

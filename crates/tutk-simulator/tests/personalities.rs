@@ -6,15 +6,17 @@
     reason = "tests fail by panicking"
 )]
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use hl_ioctl::commands::{Challenge, ConnectAuth, ConnectRequest, GetVideoParameters, PanTiltHome};
 use hl_ioctl::{Command as _, HlMessage, Request, challenge_response};
 use testkit::session::datagram::keepalive;
 use testkit::session::script::{ClientScript, REQUESTED};
-use testkit::session::{MAC, clip, clip_audio, credentials};
+use testkit::session::{MAC, client_address, clip, clip_audio, credentials};
 use tutk_frame::{
-    AvHeader, AvKind, AvPacket, Direction, IoctlAck, IoctlMessage, SessionId, SliceHeader,
+    AvHeader, AvKind, AvPacket, Direction, DiscoveryLayout, DiscoveryRequest, IoctlAck,
+    IoctlMessage, IotcHeader, SessionId, SliceHeader, Stage,
 };
 use tutk_session::av_login::LoginAnswer;
 use tutk_session::{Dialect, FrameInfo};
@@ -353,4 +355,55 @@ fn camera_that_answers_nothing_sends_nothing() {
 fn number_of_ports_is_that_of_the_personality() {
     assert_eq!(Ports::One.count(), 1);
     assert_eq!(Personality::MOVING_PORT.ports.count(), 3);
+}
+
+/// Sends a discovery request from `from`, as the first packet of a client.
+fn discover(script: &mut ClientScript, from: SocketAddr) {
+    let request = DiscoveryRequest {
+        uid: credentials().uid,
+        version: DiscoveryRequest::SDK_VERSION,
+        session: REQUESTED,
+        stage: Stage::Broadcast,
+        auth_key: Some(credentials().auth_key),
+    };
+    let mut datagram = Vec::new();
+    request.write(DiscoveryLayout::SessionAt56, &mut datagram);
+    script.dialect.scramble(&mut datagram);
+    script.send_raw(from, &datagram);
+}
+
+/// The commands of the camera's datagrams since the last call.
+fn commands(script: &mut ClientScript) -> Vec<u16> {
+    let sent = std::mem::take(&mut script.datagrams).into_iter();
+    let header = |bytes: &[u8]| IotcHeader::parse(bytes).unwrap().0;
+    sent.map(|sent| header(&sent.bytes).command).collect()
+}
+
+#[test]
+fn early_session_request_is_granted_dropped_or_refused() {
+    for (personality, early, in_turn) in [
+        (Personality::STRICT, &[0x0602, 0x0404][..], &[0x0404][..]),
+        (Personality::EARLY_DROPPED, &[0x0602], &[0x0404]),
+        (Personality::EARLY_REFUSED, &[0x0602], &[]),
+    ] {
+        let mut script = script(personality);
+        discover(&mut script, client_address());
+        script.request_session(REQUESTED);
+        script.advance(MS(0));
+        assert_eq!(commands(&mut script), early);
+        script.request_session(REQUESTED);
+        assert_eq!(commands(&mut script), in_turn);
+        script.request_session(SessionId(*b"a second"));
+        assert_eq!(commands(&mut script), [0x0404]);
+    }
+}
+
+#[test]
+fn deferred_input_is_bounded() {
+    let mut script = script(Personality::EARLY_REFUSED);
+    for port in 1..1000 {
+        discover(&mut script, SocketAddr::new(client_address().ip(), port));
+    }
+    script.advance(MS(0));
+    assert_eq!(commands(&mut script), [0x0602; 64]);
 }

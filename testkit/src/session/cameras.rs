@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tutk_session::{ClientConfig, Dialect};
 use tutk_simulator::{
-    Clip, ExtendedMasterSecret, PERSONALITIES, Personality, SimulatorConfig, SuiteMismatch,
+    Clip, EarlyPackets, ExtendedMasterSecret, PERSONALITIES, Personality, SimulatorConfig,
+    SuiteMismatch,
 };
 
 use super::{Simulation, credentials};
@@ -79,10 +80,12 @@ impl TestCamera {
         camera.personality = self.personality.clone();
     }
 
-    /// Returns `true` if the camera answers the first ClientHello.
-    pub fn answers_first_hello(&self) -> bool {
+    /// Returns `true` if no fall-back is needed: the camera answers the first ClientHello and does
+    /// not refuse early packets.
+    pub fn connects_directly(&self) -> bool {
         self.personality.extended_master_secret != ExtendedMasterSecret::Unanswered
             && self.personality.suite_mismatch != SuiteMismatch::Unanswered
+            && self.personality.early_packets != EarlyPackets::Refused
     }
 
     /// Returns `true` if client and camera use resend mode.

@@ -152,9 +152,22 @@ impl AvClient {
         })
     }
 
-    /// Starts the login. The DTLS handshake is complete.
+    /// Sends the login before the DTLS handshake is complete, once. Returns `false` if it has
+    /// started. Later packets wait for the camera's answer.
+    pub(super) fn start_early(&mut self, round_trip: Duration) -> bool {
+        let starts = self.stage == Stage::Idle;
+        if starts {
+            self.stage = Stage::Login;
+            self.first_repeat = Repeat::first_interval(round_trip);
+            self.login.send();
+        }
+        starts
+    }
+
+    /// Starts the login: the DTLS handshake is complete. Repeats it if it was sent early, because
+    /// the camera may have discarded it. It is answered already if the network reordered packets.
     pub(super) fn start(&mut self, now: Instant, round_trip: Duration) {
-        if self.stage == Stage::Idle {
+        if self.stage <= Stage::Login {
             self.stage = Stage::Login;
             self.login.send();
             self.first_repeat = Repeat::first_interval(round_trip);
@@ -501,4 +514,44 @@ fn has_exact_size(media: &AvMedia<'_>, body: &[u8]) -> bool {
 fn write_ioctl(stamp: AvStamp, index: u16, hl: &[u8], out: &mut Vec<u8>) {
     let index = index.into();
     IoctlRequest { stamp, index, hl }.write(out);
+}
+
+#[cfg(test)]
+#[cfg(any(feature = "aws-lc-rs", feature = "rust-crypto"))]
+mod tests {
+    use super::*;
+    use crate::credentials::Credentials;
+    use av_login::{AuthType, Capabilities, LoginAnswer};
+
+    /// The answer to an early login is delivered before the end of the handshake is reported.
+    #[test]
+    fn k10000_is_repeated_soon_after_an_answered_early_login() {
+        let credentials =
+            Credentials::new("HSBJYB5HSETGCDWD111A", "aKzdqckqZ8HUHFe5", "aabbccddeeff");
+        let address = "192.0.2.1:32761".parse().unwrap();
+        let config = ClientConfig::new(address, credentials.unwrap());
+        let (now, round_trip) = (Instant::ZERO, Duration::from_millis(80));
+        let epoch = Epoch::new(now, Duration::ZERO);
+        let requests = Requests::new(config.deadlines.command, FIRST_COMMAND_INDEX);
+        let dialect = Arc::new(Dialect::TRANSCODE);
+        let mut rng = Random::new([1; 32]);
+        let av = AvClient::new(&config, requests, &dialect, false, epoch, &mut rng);
+        let mut av = av.unwrap();
+        assert!(av.start_early(round_trip));
+        while av.write_next(now, &mut Vec::new()) {}
+        assert_eq!(av.deadline(), None, "the early login is not repeated");
+        let answer = LoginAnswer {
+            version: dialect.control_version,
+            status: LoginStatus::SUCCESS,
+            nonce: Nonce([0; 4]),
+            two_way_audio: false,
+            auth_type: AuthType::SDK,
+            capabilities: Capabilities::WYZE_SDK,
+        };
+        let mut tolerated = Tolerated::default();
+        av.handle_packet(now, &answer.to_bytes(), &mut tolerated)
+            .unwrap();
+        av.start(now, round_trip);
+        assert_eq!(av.repeat.deadline(), Some(now + round_trip * 3));
+    }
 }

@@ -14,6 +14,7 @@ use dtls_psk::crypto::default_provider;
 use hl_ioctl::commands::UserId;
 use video_reassembly::{FramePolicy, Limits};
 
+use super::fast_connect::KnownCamera;
 use crate::credentials::Credentials;
 use crate::dialect::Dialect;
 use crate::handshake_offer::HandshakeOffer;
@@ -48,6 +49,17 @@ pub struct ClientConfig {
     pub handshake_offer: Option<HandshakeOffer>,
     /// The dialects to try in parallel. The first one that is answered is used.
     pub dialects: Vec<Arc<Dialect>>,
+    /// Sends some packets before their turn, so that the first frame arrives up to two round trips
+    /// earlier: the session request beside discovery, if address and dialect of the camera are
+    /// known, and the login behind the client's Finished, with forward secrecy only
+    /// (docs/protocol.md, section "Fast connect"). A camera that ignores them delays nothing. If a
+    /// session with them fails before the login is answered, the client continues without them.
+    ///
+    /// On by default. Not verified with real cameras.
+    pub fast_connect: bool,
+    /// The camera as an earlier session has found it, for a fast connect. Without it, the dialect
+    /// is known if [`dialects`](Self::dialects) has only one. A supervisor keeps it up to date.
+    pub known_camera: Option<KnownCamera>,
     /// The requested media. Without video, the client does not wait for frames.
     pub media: MediaRequest,
     /// Sets the camera's clock with K10092 when the camera has authenticated the client. The clock
@@ -164,6 +176,8 @@ impl ClientConfig {
             user: None,
             handshake_offer: None,
             dialects: Dialect::DETECTED.map(Arc::new).into(),
+            fast_connect: true,
+            known_camera: None,
             media: MediaRequest {
                 video: true,
                 audio: true,

@@ -42,7 +42,8 @@ impl FinishedWait {
         self.until = None;
     }
 
-    /// Takes the stage of the handshake. Returns when [`expired`](Self::expired) is due.
+    /// Takes the stage of the handshake. `answered` is called with the time until the camera answered
+    /// the ClientHello. Returns when [`expired`](Self::expired) is due.
     ///
     /// A handshake waits for two ninths of the phase's deadline, 2.2 s by default. In this time,
     /// Finished is sent four times, so that a lossy network is rarely mistaken for a wrong key.
@@ -51,11 +52,13 @@ impl FinishedWait {
         now: Instant,
         stage: Stage,
         deadline: Duration,
+        answered: impl FnOnce(Duration),
     ) -> Option<Instant> {
         if stage != Stage::AwaitFinished {
             self.until = None;
         } else if self.until.is_none() {
             let answered_after = now.duration_since(self.started);
+            answered(answered_after);
             let wait = (deadline / 9 * 2).max(answered_after.saturating_mul(3));
             self.until = Some(now + wait);
             self.reached = true;

@@ -13,6 +13,7 @@ use tutk_time::Instant;
 
 use super::av::{AvClient, AvEvent, FIRST_COMMAND_INDEX};
 use super::config::ClientConfig;
+use super::fast_connect::{EarlyPackets, FastConnect};
 use super::finished_wait::FinishedWait;
 use super::handshake_offers::HandshakeOffers;
 use super::media_receiver::MediaReceiver;
@@ -57,6 +58,7 @@ pub struct Client {
     pub(super) restarts: u8,
     pub(super) handshake_started: Instant,
     pub(super) offers: HandshakeOffers,
+    pub(super) fast: FastConnect,
     /// The tag of the packet that assigned the session matched.
     pub(super) assignment_verified: bool,
     /// Requests resend mode.
@@ -119,6 +121,7 @@ impl Client {
             restarts: 0,
             handshake_started: now,
             offers: HandshakeOffers::new(&config),
+            fast: FastConnect::new(&config),
             assignment_verified: false,
             talk: TalkChannel::default(),
             resend: config.resend.applies_to(config.model.as_deref())
@@ -279,6 +282,11 @@ impl Client {
         self.outbox.poll_event()
     }
 
+    /// Returns the use of early packets so far.
+    pub(crate) fn early_packets(&self) -> EarlyPackets {
+        self.fast.early_packets()
+    }
+
     /// Returns when [`handle_timeout`](Self::handle_timeout) is due.
     pub(crate) fn deadline(&self) -> Instant {
         self.deadline
@@ -429,6 +437,13 @@ impl Client {
             State::Discovering { .. } | State::RequestingSession { .. } => self.drive_setup(now),
             State::Connected(_) => match self.drive_connected(now) {
                 Ok(next) => next,
+                // The camera may not tolerate an early login.
+                Err(Error::ClosedByCamera {
+                    phase: Phase::Login,
+                }) if self.fast.has_sent_login() => {
+                    self.restart(now, None);
+                    self.drive_setup(now)
+                }
                 Err(error) => return self.end(now, Err(error)),
             },
         };
@@ -454,6 +469,7 @@ impl Client {
             epoch,
             talk,
             offers,
+            fast,
             stats,
             ..
         } = self
@@ -505,7 +521,13 @@ impl Client {
             let phase = phase_timer.phase();
             return Err(av.login_error().unwrap_or(Error::ClosedByCamera { phase }));
         }
-        while main.dtls.is_connected() {
+        let stage = main.dtls.stage();
+        let answered = |after| phase_timer.limit_round_trip(after);
+        let finished_deadline = finished_wait.update(now, stage, config.deadlines.dtls, answered);
+        if main.dtls.can_send() && av.start_early(phase_timer.round_trip()) {
+            fast.login_sent();
+        }
+        while main.dtls.can_send() {
             let sent = main.send(wrapper, outbox, |out| av.write_next(now, out));
             match sent {
                 Ok(true) => {}
@@ -520,7 +542,6 @@ impl Client {
         if keepalive.take_due(now) {
             wrapper.send_client_keepalive(outbox);
         }
-        let finished_deadline = finished_wait.update(now, main.dtls.stage(), config.deadlines.dtls);
         let deadlines = [
             av.deadline(),
             talk_deadline,

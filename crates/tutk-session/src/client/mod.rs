@@ -13,6 +13,7 @@ mod av;
 mod claim;
 mod config;
 mod ending;
+mod fast_connect;
 mod finished_wait;
 mod handshake_offers;
 mod keep_alive;
@@ -32,6 +33,8 @@ mod talk;
 mod talk_channel;
 
 pub use self::config::{ClientConfig, MediaRequest, ResendPolicy};
+pub(crate) use self::fast_connect::EarlyPackets;
+pub use self::fast_connect::KnownCamera;
 pub use self::machine::{Client, IDLE_TIMEOUT};
 pub use self::requests::{MAX_REQUESTS, REPEAT_INTERVAL};
 pub(crate) use self::rhythm::Rhythm;

@@ -28,7 +28,8 @@ pub(super) struct PhaseTimer {
     /// When the newest authentic packet arrived.
     last_packet: Instant,
     rhythm: Rhythm,
-    /// The shorter of discovery and session request: the round trip, unless each lost a packet.
+    /// The shorter of discovery and the answer to the ClientHello: the round trip, unless each lost
+    /// a packet.
     round_trip: Duration,
 }
 
@@ -53,6 +54,11 @@ impl PhaseTimer {
         self.round_trip
     }
 
+    /// Something took at least a round trip.
+    pub(super) fn limit_round_trip(&mut self, took: Duration) {
+        self.round_trip = self.round_trip.min(took);
+    }
+
     /// Returns the rhythm of the camera's packets, for its next session.
     pub(super) fn rhythm(&self) -> Rhythm {
         self.rhythm
@@ -73,8 +79,8 @@ impl PhaseTimer {
     /// Reports the current phase as complete and starts the next one. The last phase stays.
     pub(super) fn complete(&mut self, now: Instant, outbox: &mut Outbox<Event>) {
         let (phase, took) = (self.phase, now.duration_since(self.started_at));
-        if matches!(phase, Phase::Discovery | Phase::Session) {
-            self.round_trip = self.round_trip.min(took);
+        if phase == Phase::Discovery {
+            self.limit_round_trip(took);
         }
         outbox.event(Event::Phase(PhaseReport { phase, took }));
         self.phase = self.phase.next().unwrap_or(self.phase);

@@ -40,9 +40,14 @@ impl Client {
     /// If a forged packet was accepted, no Finished verifies on either side, as with a wrong key.
     pub(super) fn restart_at(&self) -> Option<Instant> {
         let handshaking = match &self.state {
-            State::Connected(connected) => {
-                self.phase_timer.phase() == Phase::Dtls && !connected.main.dtls.is_closed()
-            }
+            State::Connected(connected) => match self.phase_timer.phase() {
+                Phase::Dtls => !connected.main.dtls.is_closed(),
+                // The camera may not tolerate an early login.
+                Phase::Login if self.fast.has_sent_login() => {
+                    return Some(self.phase_timer.started_at() + self.config.deadlines.login / 2);
+                }
+                _ => false,
+            },
             _ => false,
         };
         if !handshaking || self.restarts >= MAX_RESTARTS {
@@ -77,6 +82,9 @@ impl Client {
         }
         self.restarts = self.restarts.saturating_add(1);
         self.finished_wait.start(now);
+        if self.phase_timer.phase() < Phase::Authentication {
+            self.fast.session_failed();
+        }
         self.stats.restarts += 1;
         connected.main.dtls.close();
         connected

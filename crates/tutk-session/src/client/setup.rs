@@ -8,10 +8,11 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use dtls_psk::Group;
-use tutk_frame::MediaLayout;
+use tutk_frame::{MediaLayout, SessionId};
 use tutk_time::Instant;
 
 use super::av::AvClient;
+use super::fast_connect::KnownCamera;
 use super::machine::{Client, Connected, State};
 use super::session_keepalive::SessionKeepalive;
 use crate::channel::Channel;
@@ -52,13 +53,18 @@ impl Client {
             }) if uid == self.side.uid() && (verified || !broadcast) => {
                 self.assignment_verified = verified;
                 self.phase_timer.complete(now, &mut self.outbox);
-                let (camera, dialect) = (from, Arc::clone(dialect));
+                let dialect = Arc::clone(dialect);
                 self.outbox.event(Event::Found {
-                    camera,
+                    camera: from,
                     dialect: Arc::clone(&dialect),
                 });
-                self.start_requests(now, dialect, camera, assigned);
+                self.start_requests(now, Arc::clone(&dialect), from, assigned);
+                if let Some(camera) = self.fast.take_grant(&dialect) {
+                    self.granted(now, dialect, None, camera)?;
+                }
             }
+            // The answer to the early session request has overtaken the one to discovery.
+            Some(Incoming::SessionAnswer { .. }) if self.fast.grant(dialect, from) => {}
             // Another camera, which may have answered another client's broadcast.
             Some(Incoming::DiscoveryAnswer { .. }) => self.stats.foreign += 1,
             _ => self.stats.malformed += 1,
@@ -87,19 +93,7 @@ impl Client {
                 if session.is_some_and(|session| session != self.session) {
                     self.stats.tolerated.record(Deviation::Session);
                 }
-                self.phase_timer
-                    .complete_phase(Phase::Session, now, &mut self.outbox);
-                let assigned = AssignedSession {
-                    session: self.session,
-                    ticket: ticket.unwrap_or_default(),
-                };
-                let sends_keepalives = matches!(dialect.liveness, Liveness::Probes { .. });
-                let connected = self.connect(now, dialect, assigned, from)?;
-                self.phase_timer
-                    .set_camera_sends_keepalives(sends_keepalives);
-                self.finished_wait.start(now);
-                self.handshake_started = now;
-                self.state = State::Connected(connected);
+                self.granted(now, dialect, ticket, from)?;
             }
             // The newest assignment counts, because a camera may forget earlier ones. There are two
             // exceptions: a late assignment of the abandoned session, and one whose tag does not
@@ -124,6 +118,7 @@ impl Client {
 
     /// Sends the discovery or session requests that are due. Returns when the next are due.
     pub(super) fn drive_setup(&mut self, now: Instant) -> Option<Instant> {
+        self.give_up_early_session(now);
         let Self {
             state,
             side,
@@ -131,6 +126,7 @@ impl Client {
             config,
             epoch,
             outbox,
+            fast,
             ..
         } = self;
         let repeat_at = match state {
@@ -138,6 +134,11 @@ impl Client {
                 if *repeat_at <= now {
                     for dialect in &config.dialects {
                         dialect.send_discovery_request(side, *session, config.camera, outbox);
+                    }
+                    // Only once, because the camera may be absent.
+                    if let Some(KnownCamera { address, dialect }) = fast.take_session_target() {
+                        let unix = epoch.unix_seconds_at(now);
+                        dialect.send_session_request(side, *session, None, unix, address, outbox);
                     }
                 }
                 repeat_at
@@ -160,6 +161,45 @@ impl Client {
             *repeat_at = now + SETUP_INTERVAL;
         }
         Some(*repeat_at)
+    }
+
+    /// Continues with another session id if the camera does not answer after an early session
+    /// request. Otherwise a camera that ignores this id would never be connected to.
+    fn give_up_early_session(&mut self, now: Instant) {
+        let overdue = (self.fast).session_is_overdue(now, self.phase_timer.started_at());
+        match &self.state {
+            State::Discovering { .. } if overdue => self.fast.forget_session_request(),
+            State::RequestingSession { .. } if overdue => {
+                self.fast.session_failed();
+                self.abandoned = Some(self.session);
+            }
+            _ => return,
+        }
+        self.session = SessionId(self.rng.array());
+    }
+
+    /// The camera has granted the session. Starts the handshake.
+    fn granted(
+        &mut self,
+        now: Instant,
+        dialect: Arc<Dialect>,
+        ticket: Option<u16>,
+        camera: SocketAddr,
+    ) -> Result<(), Error> {
+        self.phase_timer
+            .complete_phase(Phase::Session, now, &mut self.outbox);
+        let assigned = AssignedSession {
+            session: self.session,
+            ticket: ticket.unwrap_or_default(),
+        };
+        let sends_keepalives = matches!(dialect.liveness, Liveness::Probes { .. });
+        let connected = self.connect(now, dialect, assigned, camera)?;
+        self.phase_timer
+            .set_camera_sends_keepalives(sends_keepalives);
+        self.finished_wait.start(now);
+        self.handshake_started = now;
+        self.state = State::Connected(connected);
+        Ok(())
     }
 
     /// Starts to request a session, with the id and ticket from the camera if it assigned them.
@@ -195,12 +235,14 @@ impl Client {
         let psk = self.config.credentials.psk(dialect.key);
         let offer = self.offers.start();
         let provider = self.config.provider;
+        let false_start = self.fast.is_on() && psk::allows_false_start(&psk);
         let mut groups = vec![Group::X25519, Group::Secp256r1];
         groups.retain(|group| provider.groups().contains(group));
         let config = dtls_psk::Config::client_with(provider, psk::IDENTITY, psk)
             .with_suites(offer.suites)
             .with_extended_master_secret(offer.extended_master_secret)
             .with_groups(&groups)
+            .with_false_start(false_start)
             .with_key_log(self.config.key_log);
         let seed = self.rng.array();
         let dtls = dtls_psk::Connection::client(Arc::new(config), seed, now).map_err(|source| {

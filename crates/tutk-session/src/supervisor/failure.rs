@@ -27,6 +27,7 @@ impl Supervisor {
         let stats = client.stats();
         self.next_request = client.next_request();
         self.rhythm = client.rhythm();
+        let early = client.early_packets();
         self.run.past = self.run.past.plus(&Tally::of_session(&stats));
         self.outputs.push_back(Queued::CloseSocket);
         let error = match result {
@@ -37,6 +38,7 @@ impl Supervisor {
         self.note_resend_stall(&stats, &error);
         let error = ConnectionError::from(error);
         let Some(at) = authenticated_at else {
+            self.fast_connect.failed(early);
             return self.attempt_failed(since, error);
         };
         let lasted = self.now.duration_since(at);

@@ -11,6 +11,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
+use alloc::sync::Arc;
 use core::net::SocketAddr;
 use core::time::Duration;
 
@@ -19,12 +20,15 @@ use tutk_time::Instant;
 
 use super::config::SupervisorConfig;
 use super::demand::{Demand, DemandState};
+use super::fast_connect::FastConnect;
 use super::outage::{ConnectionError, DriverError, Outage, OutageLog};
 use super::output::{CommandError, Connect, SupervisorEvent, SupervisorOutput};
 use super::policy::Backoff;
 use super::tally::Tally;
 use super::timeline::Timeline;
-use crate::client::{Client, ClientConfig, IDLE_TIMEOUT, ResendPolicy, Rhythm, TalkFrame};
+use crate::client::{
+    Client, ClientConfig, IDLE_TIMEOUT, KnownCamera, ResendPolicy, Rhythm, TalkFrame,
+};
 use crate::discovery_plan::Search;
 use crate::error::{Error, TalkError};
 use crate::event::{Event, RequestId, Stats};
@@ -54,6 +58,9 @@ pub struct Supervisor {
     pub(super) next_request: RequestId,
     /// The rhythm of the camera's packets in the sessions so far.
     pub(super) rhythm: Rhythm,
+    pub(super) fast_connect: FastConnect,
+    /// Where the newest session has found the camera.
+    known_camera: Option<KnownCamera>,
     pub(super) epoch: Epoch,
     /// The time of the newest input.
     pub(super) now: Instant,
@@ -157,6 +164,8 @@ impl Supervisor {
             rng: Random::new(seed),
             next_request,
             rhythm: Rhythm::default(),
+            fast_connect: FastConnect::default(),
+            known_camera: config.client.known_camera.clone(),
             epoch,
             now: epoch.instant,
             demand: DemandState::new(config.keep),
@@ -191,6 +200,8 @@ impl Supervisor {
         }
         let mut config = self.config.client.clone();
         config.camera = camera;
+        config.fast_connect &= self.fast_connect.is_on();
+        config.known_camera.clone_from(&self.known_camera);
         if self.run.resend_stalls >= MAX_RESEND_STALLS {
             config.resend = ResendPolicy::Off;
         }
@@ -527,8 +538,17 @@ impl Supervisor {
                 }
             }
             Event::Ended(result) => self.session_ended(result),
+            Event::Found { camera, dialect } => {
+                self.known_camera = Some(KnownCamera {
+                    address: camera,
+                    dialect: Arc::clone(&dialect),
+                });
+                self.event(SupervisorEvent::Session(Event::Found { camera, dialect }));
+            }
             Event::Authenticated(_) => {
                 connected.authenticated_at = Some(self.now);
+                self.fast_connect
+                    .succeeded(connected.client.early_packets());
                 for request in &self.config.initial_commands {
                     connected.client.command(self.now, request.clone());
                 }

@@ -3,6 +3,7 @@
 mod config;
 mod demand;
 mod failure;
+mod fast_connect;
 mod machine;
 mod outage;
 mod output;

@@ -34,6 +34,12 @@ impl Dialect {
         }
     }
 
+    /// Returns `true` if the camera assigns a session and a ticket in its discovery answer. In other
+    /// dialects, the client draws the session id.
+    pub fn has_tickets(&self) -> bool {
+        matches!(self.transport, Transport::Cc51)
+    }
+
     /// Returns `true` if the datagram, as received, has a header of this dialect, with a known
     /// command, because random data often matches the two bytes of the magic.
     pub fn recognises(&self, datagram: &[u8]) -> bool {

@@ -8,6 +8,7 @@
 
 mod commands;
 mod demand;
+mod fast_connect;
 mod incidents;
 mod reconnecting;
 mod search;

@@ -123,12 +123,7 @@ fn reconnects_after_a_long_outage() {
         let min = 8.0 * 5.0 + waits.iter().sum::<f64>();
         let down = outage.down.unwrap().as_secs_f64();
         // A camera that does not answer the first ClientHello takes longer to reach.
-        let max = min
-            + if camera.answers_first_hello() {
-                1.0
-            } else {
-                6.0
-            };
+        let max = min + if camera.connects_directly() { 1.0 } else { 6.0 };
         assert!(down >= min && down < max, "{camera}: {down} {min}");
         simulation.frames(25);
     }

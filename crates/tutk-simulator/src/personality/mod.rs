@@ -58,6 +58,8 @@ pub struct Personality {
     pub max_clients: usize,
     /// The session of a client ends when nothing arrived from it for this time.
     pub idle: Duration,
+    /// The handling of packets that a client sends before their turn.
+    pub early_packets: EarlyPackets,
     /// `true` to answer a ClientHello with a HelloVerifyRequest.
     pub cookie_exchange: bool,
     /// The handling of the extended master secret (RFC 7627).
@@ -144,6 +146,19 @@ pub enum SessionIdRule {
     Assigned,
     /// Another one.
     Other,
+}
+
+/// The handling of packets that a client sends before their turn: a session request beside
+/// discovery, and data before the camera's Finished (docs/protocol.md, section "Fast connect").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum EarlyPackets {
+    /// They are handled as any other packets.
+    Accepted,
+    /// They are dropped.
+    Dropped,
+    /// The camera does not grant a session that was requested early, and closes a session in which
+    /// it receives early data.
+    Refused,
 }
 
 /// The handling of the extended master secret (RFC 7627).

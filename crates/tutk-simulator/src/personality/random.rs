@@ -4,8 +4,8 @@ use av_login::Status;
 use hl_ioctl::ChallengeStatus;
 
 use super::{
-    ExtendedMasterSecret, FrameNumbering, IoctlAnswers, Lengths, LoginNonce, Personality, Ports,
-    ResendConfig, SessionIdRule, SliceSizes, Tags, TimestampRule,
+    EarlyPackets, ExtendedMasterSecret, FrameNumbering, IoctlAnswers, Lengths, LoginNonce,
+    Personality, Ports, ResendConfig, SessionIdRule, SliceSizes, Tags, TimestampRule,
 };
 
 /// SplitMix64 (Steele, Lea and Flood, 2014). A general-purpose generator may change with a version
@@ -76,6 +76,11 @@ impl Personality {
             ]),
             timestamps: draw.one_of([TimestampRule::Unix, TimestampRule::ConstantSeconds]),
             resend: draw.one_of([None, Some(ResendConfig::OBSERVED)]),
+            early_packets: draw.one_of([
+                EarlyPackets::Accepted,
+                EarlyPackets::Dropped,
+                EarlyPackets::Refused,
+            ]),
             ..Self::STRICT
         }
     }

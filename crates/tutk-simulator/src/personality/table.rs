@@ -9,8 +9,9 @@ use hl_ioctl::ChallengeStatus;
 use hl_ioctl::commands::{Bitrate, Resolution, Switch};
 
 use super::{
-    ExtendedMasterSecret, FrameNumbering, IoctlAnswers, Lengths, LoginNonce, Personality, Ports,
-    ResendConfig, SessionIdRule, SliceSizes, SuiteMismatch, Tags, TimestampRule,
+    EarlyPackets, ExtendedMasterSecret, FrameNumbering, IoctlAnswers, Lengths, LoginNonce,
+    Personality, Ports, ResendConfig, SessionIdRule, SliceSizes, SuiteMismatch, Tags,
+    TimestampRule,
 };
 
 /// A personality with a name.
@@ -41,6 +42,8 @@ pub static PERSONALITIES: &[NamedPersonality] = &[
     named("wrong-clock", "a clock that is ten years behind until K10092 sets it", |_| Personality::WRONG_CLOCK),
     named("moving-port", "discovery answers from a second port, sessions on a third one", |_| Personality::MOVING_PORT),
     named("slow-slot", "one client at a time; a client that vanished keeps its slot for 5 s", |_| Personality::SLOW_SLOT),
+    named("early-dropped", "no answer to packets that are sent before their turn", |_| Personality::EARLY_DROPPED),
+    named("early-refused", "no session for a client that sends packets before their turn", |_| Personality::EARLY_REFUSED),
     named("ems-silent", "no answer to a ClientHello with extended master secret", |_| Personality::EMS_SILENT),
     named("suite-silent", "DTLS suite 0x00AE only, no answer to a ClientHello without it", |_| Personality::SUITE_SILENT),
     named("hl-bc", "model HL_BC: resend mode, the video settings that one was seen to report", |_| Personality::HL_BC),
@@ -77,6 +80,7 @@ impl Personality {
         session_ids: SessionIdRule::Assigned,
         max_clients: 16,
         idle: Duration::from_secs(10),
+        early_packets: EarlyPackets::Accepted,
         cookie_exchange: false,
         extended_master_secret: ExtendedMasterSecret::Accepted,
         suites: DEFAULT_SUITES,
@@ -177,6 +181,18 @@ impl Personality {
     pub const SLOW_SLOT: Self = Self {
         max_clients: 1,
         idle: Duration::from_secs(5),
+        ..Self::STRICT
+    };
+
+    /// No answer to early packets.
+    pub const EARLY_DROPPED: Self = Self {
+        early_packets: EarlyPackets::Dropped,
+        ..Self::STRICT
+    };
+
+    /// No session after early packets.
+    pub const EARLY_REFUSED: Self = Self {
+        early_packets: EarlyPackets::Refused,
         ..Self::STRICT
     };
 
