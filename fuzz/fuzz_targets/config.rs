@@ -74,6 +74,7 @@ const KEYS: [&str; 50] = [
     "user_id",
     "local_ports",
     "search",
+    "fast_connect",
     "connect",
     "linger",
     "sound",

@@ -118,6 +118,7 @@ pub(crate) fn client(
     let mut client = ClientConfig::for_url(address, camera);
     client.media = media;
     client.local_ports = network.local_ports();
+    client.fast_connect = network.connects_fast();
     if let Some(dialects) = dialect.chosen() {
         client.dialects = dialects;
     }

@@ -14,6 +14,10 @@ pub(crate) struct NetworkArgs {
     /// Do not ask the hosts of the local networks for a camera that does not answer at its address
     #[arg(long)]
     pub(crate) no_search: bool,
+    /// Send no packet before its turn, for a camera that does not accept it. Fast connect is not
+    /// verified with real cameras; tutk falls back by itself
+    #[arg(long)]
+    pub(crate) no_fast_connect: bool,
 }
 
 impl NetworkArgs {
@@ -22,6 +26,7 @@ impl NetworkArgs {
         Network {
             local_ports: self.local_port.clone(),
             search: self.no_search.then_some(false),
+            fast_connect: self.no_fast_connect.then_some(false),
         }
     }
 }

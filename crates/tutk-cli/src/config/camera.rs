@@ -13,7 +13,7 @@ use crate::models;
 use crate::secret_text::{ENR_VARIABLE, SecretText};
 
 /// The keys that identify a camera. [`super::serving`] has the others.
-pub(super) const KEYS: [&str; 14] = [
+pub(super) const KEYS: [&str; 15] = [
     "url",
     "host",
     "port",
@@ -28,10 +28,11 @@ pub(super) const KEYS: [&str; 14] = [
     "user_id",
     "local_ports",
     "search",
+    "fast_connect",
 ];
 
 /// The keys that can be combined with `url`. It replaces the others.
-const BESIDE_URL: [&str; 4] = ["url", "enr", "local_ports", "search"];
+const BESIDE_URL: [&str; 5] = ["url", "enr", "local_ports", "search", "fast_connect"];
 
 /// Valid values, used to check one other value alone.
 const SOME_UID: &str = "AAAAAAAAAAAAAAAAAAAA";

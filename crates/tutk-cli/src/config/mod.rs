@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `reader` | reads tables and values and collects errors |
 //! | `camera` | `[cameras.NAME]` |
-//! | `network` | `local_ports` and `search`, of a camera or of `[serve]` |
+//! | `network` | `local_ports`, `search` and `fast_connect`, of a camera or of `[serve]` |
 //! | `serving` | `[serve]`, `[users]`, `[record]`, and their keys in a camera's table |
 //! | `host` | writes a camera's new host into the file |
 //! | `variables` | values from environment variables |

@@ -12,6 +12,8 @@ pub(crate) struct Network {
     pub(crate) local_ports: Option<LocalPorts>,
     /// Searches every host of the local networks for a camera with another address. Default: yes.
     pub(crate) search: Option<bool>,
+    /// Sends some packets before their turn. Default: yes.
+    pub(crate) fast_connect: Option<bool>,
 }
 
 impl Network {
@@ -20,6 +22,7 @@ impl Network {
         Self {
             local_ports: reader.parsed(section, "local_ports", str::parse),
             search: reader.boolean(section, "search"),
+            fast_connect: reader.boolean(section, "fast_connect"),
         }
     }
 
@@ -28,6 +31,7 @@ impl Network {
         Self {
             local_ports: self.local_ports.or_else(|| others.local_ports.clone()),
             search: self.search.or(others.search),
+            fast_connect: self.fast_connect.or(others.fast_connect),
         }
     }
 
@@ -40,5 +44,10 @@ impl Network {
     /// Returns `true` if a camera that does not answer is searched for on the whole network.
     pub(crate) fn searches(&self) -> bool {
         self.search.unwrap_or(true)
+    }
+
+    /// Returns `true` if some packets are sent before their turn.
+    pub(crate) fn connects_fast(&self) -> bool {
+        self.fast_connect.unwrap_or(true)
     }
 }

@@ -18,7 +18,7 @@ use crate::resend_choice::ResendChoice;
 use crate::value_parsers::span;
 
 /// All keys of `[serve]`.
-pub(super) const SERVE_KEYS: [&str; 17] = [
+pub(super) const SERVE_KEYS: [&str; 18] = [
     "rtsp",
     "rtsp_udp",
     "rtsps",
@@ -36,6 +36,7 @@ pub(super) const SERVE_KEYS: [&str; 17] = [
     "linger",
     "local_ports",
     "search",
+    "fast_connect",
 ];
 
 /// All keys of `[record]`.

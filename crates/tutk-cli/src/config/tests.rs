@@ -457,22 +457,25 @@ fn reads_settings_of_serve() {
 fn host_is_optional_and_ports_of_serve_are_the_default() {
     let keys = format!("uid = \"HSBJYB5HSETGCDWD111A\"\nenr = \"{ENR}\"\nmac = \"AABBCCDDEEFF\"\n");
     let text = format!(
-        "[cameras.a]\n{keys}[cameras.b]\n{keys}local_ports = \"41000\"\nsearch = true\n\
-         [serve]\nlocal_ports = \"40000-40019\"\nsearch = false\n"
+        "[cameras.a]\n{keys}[cameras.b]\n{keys}local_ports = \"41000\"\nsearch = true\nfast_connect = true\n\
+         [serve]\nlocal_ports = \"40000-40019\"\nsearch = false\nfast_connect = false\n"
     );
     let contents = read(&text, None);
     assert_eq!(contents.mistakes, []);
     let network = |index: usize| {
         let camera: &NamedCamera = &contents.cameras[index];
         assert_eq!(camera.camera.host, None);
-        let network = camera.network.clone().or(&contents.serve.network);
-        (network.local_ports(), network.searches())
+        camera.network.clone().or(&contents.serve.network)
     };
-    assert_eq!(network(0), (40_000..=40_019, false));
-    assert_eq!(network(1), (41_000..=41_000, true));
+    let settings = |network: Network| {
+        let ports = network.local_ports();
+        (ports, network.searches(), network.connects_fast())
+    };
+    assert_eq!(settings(network(0)), (40_000..=40_019, false, false));
+    assert_eq!(settings(network(1)), (41_000..=41_000, true, true));
     // Without the defaults of [serve].
     let network = contents.cameras[0].network.clone();
-    assert_eq!((network.local_ports(), network.searches()), (0..=0, true));
+    assert_eq!(settings(network), (0..=0, true, true));
 }
 
 #[test]
