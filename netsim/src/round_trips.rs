@@ -84,14 +84,10 @@ impl RoundTrips {
         }
         let [less, more] = times;
         let [short, long] = ROUND_TRIPS;
-        let count = (more - less).div_duration_f64(long - short);
-        let rounded = count.round() as u32;
-        let timeouts = less.checked_sub(short * rounded);
-        match timeouts {
-            Some(timeouts) if count.fract() == 0.0 => Ok(Self {
-                count: rounded,
-                timeouts,
-            }),
+        let (more_micros, unit) = ((more - less).as_micros(), (long - short).as_micros());
+        let count = u32::try_from(more_micros / unit)?;
+        match less.checked_sub(short * count) {
+            Some(timeouts) if more_micros % unit == 0 => Ok(Self { count, timeouts }),
             _ => Err(format!("{count} round trips: {less:?} and {more:?}").into()),
         }
     }
