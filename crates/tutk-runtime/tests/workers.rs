@@ -13,7 +13,6 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant};
 
 use testkit::runtime::{camera_config, client_config, clip, start_camera};
 use tokio::sync::mpsc;
@@ -65,41 +64,4 @@ async fn each_camera_has_one_thread_and_all_threads_have_cameras() {
         ended += usize::from(matches!(event, SupervisorEvent::Ended(Ok(()))));
     }
     assert_eq!(ended, CAMERAS);
-}
-
-/// The thread stands still for longer than a camera may be silent, which is 2.5 s after 5 s of
-/// observation. What the camera has sent in the meantime waits in the receive buffer.
-#[tokio::test]
-async fn pause_of_a_thread_is_no_silence() {
-    const OBSERVED: Duration = Duration::from_millis(5_500);
-    const PAUSE: Duration = Duration::from_secs(3);
-    let workers = Workers::start(NonZeroUsize::MIN).unwrap();
-    let server = start_camera(camera_config(&clip(20)));
-    let (sender, mut events) = mpsc::unbounded_channel();
-    let mut first = None;
-    let mut paused = false;
-    let sink = move |event: SupervisorEvent| {
-        let is_frame = matches!(event, SupervisorEvent::Frame(_));
-        sender.send((paused, event)).unwrap();
-        let is_due = is_frame && first.get_or_insert_with(Instant::now).elapsed() >= OBSERVED;
-        if is_due && !paused {
-            thread::sleep(PAUSE);
-            paused = true;
-        }
-    };
-    let controller = workers.spawn(client_config(server.local_addr()), None, sink);
-    let controller = controller.unwrap();
-    let mut frames_after = 0;
-    // More than one second follows the pause: none of it is lost.
-    while frames_after < 80 {
-        let (paused, event) = events.recv().await.unwrap();
-        match event {
-            SupervisorEvent::Frame(_) => frames_after += u32::from(paused),
-            SupervisorEvent::Ended(result) => panic!("{result:?}"),
-            _ => {}
-        }
-    }
-    let tally = controller.tally().await;
-    assert_eq!((tally.lost, tally.overload_drops), (0, 0), "{tally:?}");
-    controller.close().await;
 }
