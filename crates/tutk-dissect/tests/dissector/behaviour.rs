@@ -7,17 +7,19 @@ use tutk_dissect::{
     Behaviour, CapturedMessage, Direction, Dissector, FrameNumbers, Keys, LengthField,
     MessagePacket, SliceSize,
 };
-use tutk_session::Dialect;
+use tutk_session::{ClientConfig, Dialect};
 use tutk_simulator::{
     ExtendedMasterSecret, FrameNumbering, IoctlAnswers, Lengths, LoginNonce, Personality,
-    SessionIdRule, SliceSizes, TimestampRule,
+    SessionIdRule, SimulatorConfig, SliceSizes, TimestampRule,
 };
 
 use crate::captures::capture;
 
 /// Captures a client of this camera.
 fn behaviour(dialect: &'static Dialect, personality: &Personality) -> Behaviour {
-    let configure = |_: &mut _, camera: &mut tutk_simulator::SimulatorConfig| {
+    let configure = |client: &mut ClientConfig, camera: &mut SimulatorConfig| {
+        // A camera that refuses early packets has two sessions.
+        client.fast_connect = false;
         camera.personality = personality.clone();
     };
     let capture = capture(dialect, 20, configure, |net| {

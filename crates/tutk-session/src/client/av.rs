@@ -39,6 +39,10 @@ const RESEND_MEDIA_TIMEOUT: Duration = Duration::from_secs(3);
 /// to the camera").
 pub(super) const FIRST_COMMAND_INDEX: u16 = 2;
 
+/// How long after the end of the handshake an early login is sent again. The answer follows the
+/// camera's Finished, unless the camera has discarded the login.
+const EARLY_LOGIN_WAIT: Duration = Duration::from_millis(30);
+
 /// The largest number of queued acknowledgements of channel messages and buffer resets. The camera
 /// repeats packets that are not acknowledged.
 const MAX_ACKS: usize = 16;
@@ -164,13 +168,20 @@ impl AvClient {
         starts
     }
 
-    /// Starts the login: the DTLS handshake is complete. Repeats it if it was sent early, because
-    /// the camera may have discarded it. It is answered already if the network reordered packets.
+    /// Starts the login: the DTLS handshake is complete. A login that was sent early is repeated
+    /// soon, because the camera may have discarded it. It is answered already if the network
+    /// reordered packets.
     pub(super) fn start(&mut self, now: Instant, round_trip: Duration) {
-        if self.stage <= Stage::Login {
+        if self.stage > Stage::Login {
+            return;
+        }
+        self.first_repeat = Repeat::first_interval(round_trip);
+        if self.stage == Stage::Login {
+            self.repeat
+                .start_after(now, EARLY_LOGIN_WAIT, self.first_repeat);
+        } else {
             self.stage = Stage::Login;
             self.login.send();
-            self.first_repeat = Repeat::first_interval(round_trip);
             self.repeat.start(now, self.first_repeat);
         }
     }

@@ -52,8 +52,9 @@ pub struct ClientConfig {
     /// Sends some packets before their turn, so that the first frame arrives up to two round trips
     /// earlier: the session request beside discovery, if address and dialect of the camera are
     /// known, and the login behind the client's Finished, with forward secrecy only
-    /// (docs/protocol.md, section "Fast connect"). A camera that ignores them delays nothing. If a
-    /// session with them fails before the login is answered, the client continues without them.
+    /// (docs/protocol.md, section "Fast connect"). A camera that ignores them delays the
+    /// session by at most 30 ms. If a session with them fails before the login is answered, the
+    /// client continues without them.
     ///
     /// On by default. Not verified with real cameras.
     pub fast_connect: bool,

@@ -30,6 +30,12 @@ impl Repeat {
         self.next = Some((now + interval, interval));
     }
 
+    /// Starts with a packet that was sent earlier: it is sent again after `wait`, and after
+    /// `interval` for the second time.
+    pub(super) fn start_after(&mut self, now: Instant, wait: Duration, interval: Duration) {
+        self.next = Some((now + wait, interval / 2));
+    }
+
     pub(super) fn stop(&mut self) {
         self.next = None;
     }
@@ -67,6 +73,9 @@ mod tests {
         .take(4)
         .collect();
         assert_eq!(times, [MS(240), MS(720), MS(1680), MS(2680)]);
+        repeat.start_after(Instant::ZERO, MS(30), MS(240));
+        assert!(repeat.take_due(Instant::ZERO + MS(30)));
+        assert_eq!(repeat.deadline(), Some(Instant::ZERO + MS(270)));
         repeat.stop();
         assert_eq!(repeat.deadline(), None);
     }
