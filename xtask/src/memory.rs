@@ -89,6 +89,9 @@ pub(crate) fn sanitize() -> Result<(), String> {
         "--lib",
         "--test",
         "*",
+        // They run example programs of the other toolchain.
+        "-E",
+        "not (binary(examples) | test(/^examples::/))",
     ];
     Job::nightly_cargo(&args)
         .env("RUSTFLAGS", "-Zsanitizer=address")
