@@ -101,6 +101,11 @@ impl<E> Outbox<E> {
         }
     }
 
+    /// Frees the unused buffers: connecting needs more of them at once than streaming.
+    pub(crate) fn free_unused(&mut self) {
+        self.spare = Vec::new();
+    }
+
     /// Returns the number of datagrams dropped because the owner did not poll.
     pub fn overflowed(&self) -> u64 {
         self.overflowed

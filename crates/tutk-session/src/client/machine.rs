@@ -500,6 +500,7 @@ impl Client {
                 AvEvent::LoggedIn => _ = phase_timer.complete_phase(Phase::Login, now, outbox),
                 AvEvent::Authenticated(result) => {
                     if phase_timer.complete_phase(Phase::Authentication, now, outbox) {
+                        outbox.free_unused();
                         outbox.event(Event::Authenticated(result));
                         if config.set_clock
                             && let Ok(time) = UnixSeconds::new(epoch.unix_seconds_at(now))
