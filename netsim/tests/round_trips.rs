@@ -6,7 +6,7 @@ use std::time::Duration;
 use netsim::{CONNECTING, RoundTrips};
 use tutk_session::Dialect;
 
-/// The camera does not grant a session that was requested early, and the client waits for this time.
+/// The client waits for this time if the camera does not grant a session that was requested early.
 const REFUSED: Duration = Duration::from_secs(1);
 
 /// The client waits for the answer to an early login that the camera has discarded.

@@ -1,7 +1,7 @@
 //! The work for `cargo xtask scale` to count instructions of: `instructions WORK yes|no`.
 //!
-//! Both runs prepare the same. `yes` does the work, and prints how many units it has. The difference
-//! of their instructions is that of the work.
+//! Both runs prepare the same. `yes` does the work, and prints how many units it has. The
+//! difference of their instructions is that of the work.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,

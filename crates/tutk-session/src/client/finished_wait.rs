@@ -42,7 +42,7 @@ impl FinishedWait {
         self.until = None;
     }
 
-    /// Takes the stage of the handshake. `answered` is called with the time until the camera answered
+    /// Takes the stage of the handshake. Calls `answered` with the time until the camera answered
     /// the ClientHello. Returns when [`expired`](Self::expired) is due.
     ///
     /// A handshake waits for two ninths of the phase's deadline, 2.2 s by default. In this time,

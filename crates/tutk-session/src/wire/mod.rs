@@ -34,8 +34,8 @@ impl Dialect {
         }
     }
 
-    /// Returns `true` if the camera assigns a session and a ticket in its discovery answer. In other
-    /// dialects, the client draws the session id.
+    /// Returns `true` if the camera assigns a session and a ticket in its discovery answer. In
+    /// other dialects, the client draws the session id.
     pub fn has_tickets(&self) -> bool {
         matches!(self.transport, Transport::Cc51)
     }
