@@ -107,7 +107,7 @@ async fn run(camera: &Camera, target: &Target, mut stopping: watch::Receiver<boo
             tracing::error!("{name} is not recorded (attempt {times}): {failure}");
         }
         tokio::select! {
-            _ = stopping.changed() => return camera.set_recording(RecordingState::Off),
+            () = stopped(&mut stopping) => return camera.set_recording(RecordingState::Off),
             () = tokio::time::sleep(pause) => {}
         }
     }
@@ -128,7 +128,7 @@ async fn record(
     loop {
         let event = tokio::select! {
             biased;
-            _ = stopping.changed() => break,
+            () = stopped(stopping) => break,
             event = recorder.next_event() => event,
         };
         match event {
@@ -163,9 +163,16 @@ async fn record(
     recorder.finish().1
 }
 
+/// Waits for the request to stop, which stays until the end. Cancel-safe.
+async fn stopped(stopping: &mut watch::Receiver<bool>) {
+    // An error means that nobody can request it any more.
+    let _ = stopping.wait_for(|stop| *stop).await;
+}
+
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests fail by panicking")]
 mod tests {
+    use tutk_serve::recorder::FileFormat;
     use tutk_serve::{CameraSettings, Hub};
 
     use super::*;
@@ -173,6 +180,27 @@ mod tests {
 
     /// More than tokio has threads for blocking work.
     const RECORDINGS: usize = 600;
+
+    /// Completing the file fails, and the recording must not be started again.
+    #[cfg(target_os = "linux")]
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn recording_stops_while_the_disk_is_full() {
+        let (_servers, plans) = demo::begin().unwrap();
+        let hub = Hub::new();
+        let settings: CameraSettings = super::super::service::settings(&plans["garden"]);
+        let camera = hub.add("garden", settings).unwrap();
+        let mut viewer = camera.watch("test");
+        viewer.next_frame().await.unwrap();
+        let threads = RecordingThreads::start().unwrap();
+        for pause in [0, 20, 60, 120, 300] {
+            let target = Target::new("/dev/full".as_ref(), Some(FileFormat::H264)).unwrap();
+            let recording = ContinuousRecording::start(&threads, camera.clone(), target);
+            tokio::time::sleep(Duration::from_millis(pause)).await;
+            let stopped = tokio::time::timeout(Duration::from_secs(5), recording.stop()).await;
+            assert!(stopped.is_ok(), "after {pause} ms");
+        }
+        hub.close().await;
+    }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn all_recordings_share_a_few_threads() {
