@@ -59,7 +59,7 @@ use libfuzzer_sys::fuzz_target;
 const SECRET: &str = "Zq7Xw9Kv";
 
 /// The keys of all tables.
-const KEYS: [&str; 50] = [
+const KEYS: &[&str] = &[
     "url",
     "host",
     "port",
@@ -94,6 +94,8 @@ const KEYS: [&str; 50] = [
     "allow_plain_auth",
     "http_names",
     "trusted_proxies",
+    "max_rtsp_viewers",
+    "max_http_viewers",
     "no_auth",
     "path",
     "segment",
