@@ -198,7 +198,16 @@ fn request(
         let mut byte = [0];
         while !response.ends_with(b"\r\n\r\n") {
             stream.read_exact(&mut byte)?;
-            response.extend(byte);
+            if response.is_empty() && byte == *b"$" {
+                // gst-rtsp-server sends packets before the last response.
+                let mut header = [0; 3];
+                stream.read_exact(&mut header)?;
+                let [_, high, low] = header;
+                let mut packet = vec![0; usize::from(u16::from_be_bytes([high, low]))];
+                stream.read_exact(&mut packet)?;
+            } else {
+                response.extend(byte);
+            }
         }
         let head = String::from_utf8_lossy(&response);
         let length = head
